@@ -1,0 +1,66 @@
+# Two commands do everything: `make run` and `make test`. The rest is listed by `make help`.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: help
+help: ## show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+.venv/installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' \
+	  || { echo "Tandem needs Python 3.11; found $$($(PYTHON) --version 2>&1). Set PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
+	  || { echo "This Python lacks venv; on Debian or Ubuntu: apt-get install python3.11-venv"; exit 1; }
+	$(PYTHON) -m venv --clear .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.PHONY: setup
+setup: .venv/installed ## create .venv from requirements.lock (hashed, pinned)
+
+.PHONY: run
+run: setup ## the whole path on SOURCE (default: the one in params.yaml) with raw files from RAW
+	@tandem run $(if $(SOURCE),--source $(SOURCE)) $(if $(RAW),--raw $(RAW))
+
+.PHONY: serve
+serve: setup ## serve what was deployed, on this machine only, until Ctrl-C
+	@tandem serve
+
+.PHONY: bento
+bento: setup ## build the deployable bento from what was deployed
+	@tandem bento
+
+.PHONY: test
+test: setup ## every test
+	@python -m pytest -q
+
+.PHONY: check
+check: setup ## format, lint, types, contracts and fast tests, in under a minute
+	@ruff format --check . && ruff check . && mypy && lint-imports && python -m pytest -q -m "not slow" -x
+
+.PHONY: format
+format: setup ## format the code
+	@ruff format . && ruff check --fix .
+
+.PHONY: lock
+lock: setup ## resolve requirements.in again (uv must be installed)
+	uv pip compile --quiet --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url \
+	  --upgrade requirements.in --output-file requirements.lock
+
+.PHONY: bench-online-retail
+bench-online-retail: setup ## every ranker on Online Retail, both protocols, beside the published numbers
+	@python -m benchmarks.online_retail
+
+.PHONY: bench-serving
+bench-serving: setup ## latency and throughput of the service on this machine
+	@python -m benchmarks.serving
+
+.PHONY: clean
+clean: ## remove everything that was made here, raw data and keys included
+	rm -rf .venv .tandem .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	git clean -fdXq data reports

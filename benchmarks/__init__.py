@@ -1,0 +1,1 @@
+"""Measured comparisons with peers, each one command."""

@@ -1,0 +1,1 @@
+"""The outside world: DVC, MLflow, Prefect and BentoML, one adapter each, and the `tandem` command."""

@@ -1,0 +1,1 @@
+"""The Keras networks, one folder each; `rankers` names every ranker that a release may hold."""

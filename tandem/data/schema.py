@@ -1,0 +1,143 @@
+"""The tables of Tandem: the only place where a column is named.
+
+Parquet files, Great Expectations suites and `docs/data.md` are all made from here.
+"""
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+KINDS = ("view", "click", "cart", "favourite", "purchase", "return")
+"""Kinds of events. The code of a kind is its place here plus one; 0 is padding."""
+
+KIND_CODE = {kind: code for code, kind in enumerate(KINDS, start=1)}
+
+TIME = pa.timestamp("us", tz="UTC")
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its type, whether it may be missing, and what every value must keep to."""
+
+    name: str
+    type: pa.DataType
+    about: str
+    nullable: bool = False
+    values: tuple[str, ...] | None = None
+    minimum: float | None = None
+    maximum: float | None = None
+
+
+@dataclass(frozen=True)
+class Table:
+    """A named table with its key and columns, in order."""
+
+    name: str
+    about: str
+    key: tuple[str, ...]
+    columns: tuple[Column, ...]
+
+    @property
+    def arrow(self) -> pa.Schema:
+        """The Arrow schema: names, types and nullability, without metadata."""
+        return pa.schema([pa.field(c.name, c.type, nullable=c.nullable) for c in self.columns])
+
+    @property
+    def names(self) -> list[str]:
+        """Column names in order."""
+        return [c.name for c in self.columns]
+
+
+def _user_id(nullable: bool) -> Column:
+    about = "pseudonym of the user: keyed hash of the shop's own id"
+    return Column("user_id", pa.string(), about, nullable=nullable)
+
+
+PRODUCTS = Table(
+    "products",
+    "one row per product the shop has sold or shown",
+    ("product_id",),
+    (
+        Column("product_id", pa.string(), "the shop's code, normalised"),
+        Column("title", pa.string(), "name shown to customers", nullable=True),
+        Column("description", pa.string(), "longer text", nullable=True),
+        Column("category", pa.list_(pa.string()), "path from the widest to the narrowest category"),
+        Column("brand", pa.string(), "brand or maker", nullable=True),
+        Column("price", pa.float64(), "usual price of one piece, in `currency`", nullable=True, minimum=0),
+        Column("currency", pa.string(), "ISO 4217 code", nullable=True),
+        Column("image", pa.string(), "picture's place: `archive!member`", nullable=True),
+        Column("attributes", pa.string(), "further attributes, a JSON object", nullable=True),
+        Column("stock", pa.float64(), "pieces in stock at export", nullable=True, minimum=0),
+        Column("lead_time_days", pa.float64(), "days to restock", nullable=True, minimum=0),
+    ),
+)
+
+EVENTS = Table(
+    "events",
+    "one row per thing a user did with a product, in order of time and raw row",
+    ("event_id",),
+    (
+        Column("event_id", pa.string(), "raw file and row it came from"),
+        _user_id(nullable=True),
+        Column("product_id", pa.string(), "key of products"),
+        Column("kind", pa.string(), "what was done", values=KINDS),
+        Column("time", TIME, "when, UTC"),
+        Column("session_id", pa.string(), "visit it belongs to", nullable=True),
+        Column("order_id", pa.string(), "order it belongs to", nullable=True),
+        Column("quantity", pa.float64(), "pieces, always positive (a return is a kind)", minimum=0),
+        Column("unit_price", pa.float64(), "price of one piece then", nullable=True, minimum=0),
+    ),
+)
+
+REVIEWS = Table(
+    "reviews",
+    "what users wrote of products",
+    ("review_id",),
+    (
+        Column("review_id", pa.string(), "raw file and row it came from"),
+        _user_id(nullable=True),
+        Column("product_id", pa.string(), "key of products"),
+        Column("time", TIME, "when, UTC"),
+        Column("rating", pa.float64(), "stars", nullable=True, minimum=1, maximum=5),
+        Column("title", pa.string(), "headline", nullable=True),
+        Column("text", pa.string(), "body", nullable=True),
+        Column("language", pa.string(), "ISO 639-1 code", nullable=True),
+    ),
+)
+
+USERS = Table(
+    "users",
+    "segment attributes of users, for slices and fairness only",
+    ("user_id",),
+    (
+        _user_id(nullable=False),
+        Column("attributes", pa.string(), "a JSON object of the allowed segment attributes"),
+    ),
+)
+
+RELATIONS = Table(
+    "relations",
+    "labelled complements and substitutes where known: truth for evaluation, never a feature",
+    ("product_id", "other_id", "kind"),
+    (
+        Column("product_id", pa.string(), "antecedent"),
+        Column("other_id", pa.string(), "consequent"),
+        Column("kind", pa.string(), "how they relate", values=("complement", "substitute")),
+    ),
+)
+
+REFUSED = Table(
+    "refused",
+    "raw rows that were left out, each with its reason",
+    ("table", "file", "row"),
+    (
+        Column("table", pa.string(), "table it was meant for"),
+        Column("file", pa.string(), "raw file, relative to the source's folder"),
+        Column("row", pa.int64(), "row in that file, the first after the header is 1", minimum=1),
+        Column("rule", pa.string(), "name of the rule that refused it"),
+        Column("reason", pa.string(), "sentence for a person"),
+        Column("record", pa.string(), "the row as a JSON object, user ids already pseudonyms"),
+    ),
+)
+
+TABLES = {t.name: t for t in (PRODUCTS, EVENTS, REVIEWS, USERS, RELATIONS, REFUSED)}

@@ -1,0 +1,1 @@
+"""Who ranks best, measured on the future, with intervals."""

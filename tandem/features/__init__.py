@@ -1,0 +1,1 @@
+"""What rankers and networks learn from: vocabularies, histories, baskets, demand, product features."""

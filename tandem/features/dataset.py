@@ -1,0 +1,103 @@
+"""All that a ranker may learn from, up to one moment."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from tandem import files
+from tandem.data import schema
+from tandem.features import baskets, demand, histories, products
+from tandem.features.baskets import Baskets
+from tandem.features.demand import Demand
+from tandem.features.histories import Histories
+from tandem.features.products import ProductFeatures
+from tandem.features.vocabulary import Vocabulary
+from tandem.params import FeaturesParams
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Events before `as_of_us`, encoded by one vocabulary: the products that have such events."""
+
+    vocabulary: Vocabulary
+    histories: Histories
+    baskets: Baskets
+    demand: Demand
+    products: ProductFeatures
+    params: FeaturesParams
+
+    @property
+    def as_of_us(self) -> int:
+        """The moment up to which events are known, microseconds since 1970."""
+        return self.histories.as_of_us
+
+    @property
+    def kind_weight(self) -> NDArray[np.float32]:
+        """(kinds + 1,) weight of an event by the code of its kind; 0 for padding."""
+        weights = [self.params.kind_weight.get(kind, 0.0) for kind in schema.KINDS]
+        return np.array([0.0, *weights], np.float32)
+
+    def with_text(self, text: NDArray[np.float32]) -> "Dataset":
+        """The same with text vectors (products, dim)."""
+        return replace(self, products=replace(self.products, text=text))
+
+    def write(self, folder: Path) -> None:
+        """Write every part below `folder`."""
+        self.vocabulary.write(folder / "vocabulary.json")
+        self.histories.write(folder / "histories.npz")
+        self.demand.write(folder / "demand.npz")
+        self.products.write(folder / "products.npz")
+        files.write_json(self.params.model_dump(), folder / "params.json")
+        content = self.baskets.content
+        files.write_arrays(
+            folder / "baskets.npz",
+            indptr=content.indptr,
+            indices=content.indices,
+            time_us=self.baskets.time_us,
+        )
+
+    @classmethod
+    def read(cls, folder: Path) -> "Dataset":
+        """The dataset written by `write`."""
+        vocabulary = Vocabulary.read(folder / "vocabulary.json")
+        stored = files.read_arrays(folder / "baskets.npz")
+        cells = np.ones(len(stored["indices"])), stored["indices"], stored["indptr"]
+        content = sp.csr_array(cells, shape=(len(stored["time_us"]), vocabulary.size))
+        return cls(
+            vocabulary,
+            Histories.read(folder / "histories.npz"),
+            Baskets(content, stored["time_us"]),
+            Demand.read(folder / "demand.npz"),
+            ProductFeatures.read(folder / "products.npz"),
+            FeaturesParams.parse(files.read_json(folder / "params.json")),
+        )
+
+
+def build(
+    events: pd.DataFrame, product_table: pd.DataFrame, as_of: pd.Timestamp, params: FeaturesParams
+) -> Dataset:
+    """The dataset of the events before `as_of`, text vectors still empty.
+
+    Args:
+        events: a table of schema.EVENTS; later rows are left out.
+        product_table: a table of schema.PRODUCTS.
+        as_of: end of the fit period.
+    """
+    known = events[events["time"] < as_of]
+    worth = known["kind"].map(params.kind_weight).fillna(0.0) > 0
+    vocabulary = Vocabulary.of(known.loc[worth, "product_id"])
+    recent = demand.measure(known, vocabulary, as_of, params.kind_weight)
+    together = baskets.gather(known, vocabulary, params.target_kinds)
+    sales = np.asarray(together.content.sum(axis=0)).ravel()
+    return Dataset(
+        vocabulary,
+        histories.encode(known, vocabulary, as_of),
+        together,
+        recent,
+        products.describe(product_table, vocabulary, sales, recent),
+        params,
+    )

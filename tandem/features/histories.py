@@ -1,0 +1,172 @@
+"""What each user did, oldest first, as ragged arrays: the input of every ranker."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from tandem import files
+from tandem.data import schema
+from tandem.features.vocabulary import Vocabulary
+
+DAY_US = 86_400_000_000
+
+
+@dataclass(frozen=True)
+class Histories:
+    """Typed events of users up to `as_of_us`, each user's own oldest first.
+
+    Events of user `u` are the slice `offsets[u]:offsets[u + 1]` of the event arrays.
+    `basket` numbers a user's orders (or sessions) from 0, in order of time.
+    """
+
+    user_ids: NDArray[np.object_]  # (users,)
+    offsets: NDArray[np.int64]  # (users + 1,)
+    product: NDArray[np.int32]  # (events,) index, never 0
+    kind: NDArray[np.int8]  # (events,) code of schema.KINDS
+    time_us: NDArray[np.int64]  # (events,) microseconds since 1970, UTC
+    basket: NDArray[np.int32]  # (events,)
+    products: int  # size of the vocabulary, the unknown index included
+    as_of_us: int
+
+    def __len__(self) -> int:
+        return len(self.user_ids)
+
+    @property
+    def user(self) -> NDArray[np.int64]:
+        """(events,) row of the user of each event."""
+        return np.repeat(np.arange(len(self)), np.diff(self.offsets))
+
+    def age_days(self) -> NDArray[np.float64]:
+        """(events,) days between each event and `as_of_us`, never negative."""
+        return np.maximum(self.as_of_us - self.time_us, 0) / DAY_US
+
+    def take(self, rows: NDArray[np.integer]) -> "Histories":
+        """The histories of the users at `rows`, in that order."""
+        lengths = np.diff(self.offsets)[rows]
+        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        picked = np.repeat(self.offsets[rows] - offsets[:-1], lengths) + np.arange(offsets[-1])
+        return Histories(
+            self.user_ids[rows],
+            offsets,
+            self.product[picked],
+            self.kind[picked],
+            self.time_us[picked],
+            self.basket[picked],
+            self.products,
+            self.as_of_us,
+        )
+
+    def matrix(self, weight: NDArray[np.floating]) -> sp.csr_array:
+        """(users, products) sum of `weight` (events,) over each user's events with a product."""
+        shape = (len(self), self.products)
+        return sp.csr_array((weight.astype(np.float64), (self.user, self.product)), shape=shape)
+
+    def seen(self, kinds: tuple[str, ...]) -> sp.csr_array:
+        """(users, products) 1 where the user has an event of one of `kinds` with the product."""
+        codes = [schema.KIND_CODE[kind] for kind in kinds]
+        counts = self.matrix(np.isin(self.kind, codes))
+        counts.eliminate_zeros()
+        counts.data[:] = 1
+        return counts
+
+    def last(self, length: int) -> tuple[NDArray, NDArray, NDArray, NDArray]:
+        """The last `length` events, right-aligned and padded with 0 on the left.
+
+        Returns:
+            product, kind, basket (users, length) int32 and time_us (users, length) int64.
+        """
+        ends = self.offsets[1:, None]
+        places = ends - np.arange(length, 0, -1)[None, :]  # (users, length)
+        present = places >= self.offsets[:-1, None]
+        places = np.where(present, places, 0)
+
+        def gather(values: NDArray, dtype: type) -> NDArray:
+            if not len(values):
+                return np.zeros(places.shape, dtype)
+            return np.where(present, values[places], 0).astype(dtype)
+
+        columns = (self.product, np.int32), (self.kind, np.int32), (self.basket, np.int32)
+        product, kind, basket = (gather(values, dtype) for values, dtype in columns)
+        return product, kind, basket, gather(self.time_us, np.int64)
+
+    def write(self, path: Path) -> None:
+        """Write everything as one `.npz`."""
+        arrays = {name: getattr(self, name) for name in ("offsets", "product", "kind", "time_us", "basket")}
+        arrays["user_ids"] = self.user_ids.astype(str)
+        files.write_arrays(path, **arrays, bounds=np.array([self.products, self.as_of_us], np.int64))
+
+    @classmethod
+    def read(cls, path: Path) -> "Histories":
+        """The histories written by `write`."""
+        stored = files.read_arrays(path)
+        products, as_of_us = (int(v) for v in stored.pop("bounds"))
+        stored["user_ids"] = stored["user_ids"].astype(object)
+        return cls(**stored, products=products, as_of_us=as_of_us)
+
+
+def to_us(time: pd.Series | pd.DatetimeIndex) -> NDArray[np.int64]:
+    """Microseconds since 1970 of UTC times."""
+    return np.asarray(pd.DatetimeIndex(time).as_unit("us").asi8)
+
+
+def basket_key(events: pd.DataFrame) -> pd.Series:
+    """What keeps events together: the order, else the session, else user and UTC day."""
+    day = events["user_id"].fillna("?") + "@" + events["time"].dt.strftime("%Y-%m-%d")
+    return events["order_id"].fillna(events["session_id"]).fillna(day)
+
+
+def encode(events: pd.DataFrame, vocabulary: Vocabulary, as_of: pd.Timestamp) -> Histories:
+    """Histories of all users with an event of a known product before `as_of`.
+
+    Args:
+        events: a table of schema.EVENTS in its stored order (ties in time keep that order).
+        vocabulary: products outside it are left out.
+        as_of: events at or after it are left out.
+
+    Returns:
+        Users in order of their id. One event per (basket, kind, product): the earliest.
+    """
+    kept = events[events["user_id"].notna() & (events["time"] < as_of)]
+    table = pd.DataFrame(
+        {
+            "user_id": kept["user_id"].astype(object),
+            "product": vocabulary.encode(kept["product_id"]),
+            "kind": kept["kind"].map(schema.KIND_CODE).astype(np.int8),
+            "time_us": to_us(kept["time"]),
+            "key": basket_key(kept).astype(object),
+        }
+    )
+    table = table[table["product"] > 0].sort_values(["user_id", "time_us"], kind="stable")
+    table = table.drop_duplicates(["user_id", "key", "kind", "product"])
+    user_ids, user = np.unique(table["user_id"].to_numpy(object), return_inverse=True)
+    baskets = pd.factorize(pd.Series(list(zip(user, table["key"], strict=True)), dtype=object))[0]
+    first = pd.Series(baskets).groupby(user).transform("min").to_numpy() if len(user) else baskets
+    return Histories(
+        user_ids.astype(object),
+        np.searchsorted(user, np.arange(len(user_ids) + 1)).astype(np.int64),
+        table["product"].to_numpy(np.int32),
+        table["kind"].to_numpy(np.int8),
+        table["time_us"].to_numpy(np.int64),
+        (baskets - first).astype(np.int32),
+        vocabulary.size,
+        int(to_us(pd.DatetimeIndex([as_of]))[0]),
+    )
+
+
+def of_products(indices: NDArray[np.integer], products: int, as_of_us: int, kind: str = "purchase") -> Histories:
+    """One history per product, holding one event with it at `as_of_us`: asks "what goes with this?"."""
+    n = len(indices)
+    return Histories(
+        np.array([f"product-{i}" for i in indices], object),
+        np.arange(n + 1, dtype=np.int64),
+        np.asarray(indices, np.int32),
+        np.full(n, schema.KIND_CODE[kind], np.int8),
+        np.full(n, as_of_us, np.int64),
+        np.zeros(n, np.int32),
+        products,
+        as_of_us,
+    )

@@ -1,0 +1,100 @@
+"""Read and write tables, arrays and JSON so that equal content gives equal bytes."""
+
+import hashlib
+import json
+import logging
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tandem.data.schema import Table
+from tandem.errors import TableError
+
+log = logging.getLogger(__name__)
+
+
+def read(path: Path, table: Table) -> pd.DataFrame:
+    """The Parquet file at `path` as a frame with exactly the columns of `table`, in order.
+
+    Raises:
+        FileNotFoundError: no such file.
+        TableError: its columns or types are not those of `table`.
+    """
+    if not path.exists():
+        raise FileNotFoundError(f"{path} is missing: the stage that writes {table.name} has not run")
+    found = pq.read_schema(path)
+    if not found.remove_metadata().equals(table.arrow):
+        raise TableError(f"{path} is not a {table.name} table: found {found.names}, expected {table.names}")
+    return pq.read_table(path).to_pandas()
+
+
+def write(frame: pd.DataFrame, path: Path, table: Table) -> None:
+    """Write `frame` as Parquet with exactly the schema of `table`, all or nothing.
+
+    Raises:
+        TableError: a column is missing, superfluous, or cannot take its type.
+    """
+    if sorted(frame.columns) != sorted(table.names):
+        raise TableError(f"{table.name}: columns {sorted(frame.columns)} given, {sorted(table.names)} expected")
+    try:
+        content = pa.Table.from_pandas(frame[table.names], schema=table.arrow, preserve_index=False)
+        content = content.replace_schema_metadata(None)
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise TableError(f"{table.name}: {error}") from error
+    _write_bytes(path, lambda target: pq.write_table(content, target, compression="zstd"))
+    log.info("wrote %s: %d rows", path, content.num_rows)
+
+
+def write_json(value: Any, path: Path) -> None:
+    """Write `value` as indented JSON with sorted keys, all or nothing; NaN is refused."""
+    text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
+    _write_bytes(path, lambda target: target.write_text(text, encoding="utf-8"))
+
+
+def read_json(path: Path) -> Any:
+    """The JSON value at `path`."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def write_arrays(path: Path, **arrays: np.ndarray) -> None:
+    """Write named arrays as one `.npz`, all or nothing; equal arrays give equal bytes."""
+
+    def save(target: Path) -> None:
+        with target.open("wb") as out:
+            np.savez(out, **arrays)
+
+    _write_bytes(path, save)
+
+
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """Named arrays of an `.npz`; nothing in it is executed."""
+    with np.load(path, allow_pickle=False) as stored:
+        return {name: stored[name] for name in stored.files}
+
+
+def hash_file(path: Path) -> str:
+    """SHA-256 of the file's bytes, in hex."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def hash_folder(folder: Path, ignore: frozenset[str] = frozenset()) -> str:
+    """SHA-256 over relative names and contents of every file below `folder`, in hex."""
+    digest = hashlib.sha256()
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        name = path.relative_to(folder).as_posix()
+        if name not in ignore:
+            digest.update(f"{name}\0{hash_file(path)}\n".encode())
+    return digest.hexdigest()
+
+
+def _write_bytes(path: Path, save: Any) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    save(partial)
+    os.replace(partial, path)

@@ -1,0 +1,154 @@
+"""What changes a result: one frozen class per section of params.yaml, read once, strictly."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from tandem.errors import ParamsError
+
+PARAMS = Path("params.yaml")
+Severity = Literal["blocking", "warning"]
+
+
+class Section(BaseModel):
+    """A section of params.yaml. Unknown keys are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    section: ClassVar[str]
+
+    @classmethod
+    def read(cls, path: Path = PARAMS) -> Self:
+        """The section as it stands in the file.
+
+        Raises:
+            ParamsError: file or section missing, or a value that does not fit; names key, value and range.
+        """
+        return cls.parse(_section(read_all(path), cls.section, path), str(path))
+
+    @classmethod
+    def parse(cls, values: dict[str, Any], where: str = "params.yaml") -> Self:
+        """The section from a mapping; `where` stands in error messages."""
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            raise ParamsError(_explain(cls, error, where)) from None
+
+
+def read_all(path: Path = PARAMS) -> dict[str, Any]:
+    """The whole params file as a mapping.
+
+    Raises:
+        ParamsError: missing, or not a YAML mapping.
+    """
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ParamsError(f"{path} is missing; run from the folder that holds it") from None
+    except yaml.YAMLError as error:
+        raise ParamsError(f"{path} is not YAML: {error}") from None
+    if not isinstance(values, dict):
+        raise ParamsError(f"{path} must be a mapping of sections, found {type(values).__name__}")
+    return values
+
+
+def read_source(path: Path = PARAMS) -> str:
+    """Name of the source in use: `sources/<name>.yaml`."""
+    return str(_section(read_all(path), "source", path))
+
+
+def _section(values: dict[str, Any], dotted: str, path: Path) -> Any:
+    found: Any = values
+    for key in dotted.split("."):
+        if not isinstance(found, dict) or key not in found:
+            raise ParamsError(f"{path}: section `{dotted}` is missing")
+        found = found[key]
+    return found
+
+
+def _explain(cls: type[Section], error: ValidationError, where: str) -> str:
+    lines = []
+    for problem in error.errors():
+        key = ".".join(str(part) for part in problem["loc"])
+        came = "" if problem["type"] == "missing" else f" = {problem['input']!r}"
+        lines.append(f"{where}: `{cls.section}.{key}`{came}: {problem['msg']}.")
+        if problem["type"] == "extra_forbidden":
+            lines[-1] += f" Known keys: {', '.join(cls.model_fields)}."
+    return "\n".join(lines)
+
+
+class ValidateParams(Section):
+    """Bounds that a snapshot must keep, and how bad it is when it does not."""
+
+    section = "validate"
+    as_of: datetime | Literal["now"]  # events at or after this moment are from the future
+    max_days_since_last_event: float = Field(gt=0)  # freshness, days
+    max_refused_share: float = Field(ge=0, le=1)  # of all raw rows of a table
+    volume_ratio: tuple[float, float]  # rows against the previous accepted snapshot
+    max_unit_price: float = Field(gt=0)  # in the source's currency
+    max_quantity: float = Field(gt=0)  # pieces in one row
+    severity: dict[str, Severity]  # by expectation name; a name not listed is blocking
+
+
+class SplitParams(Section):
+    """Where time is cut, in whole UTC days counted back from the day of the last event."""
+
+    section = "split"
+    validation_days: int = Field(gt=0)
+    test_days: int = Field(gt=0)
+
+
+class FeaturesParams(Section):
+    """What counts as an event worth learning from, and how much."""
+
+    section = "features"
+    target_kinds: tuple[str, ...]  # what is recommended for, and what makes a basket
+    kind_weight: dict[str, float]  # how much one event of a kind says, purchase = 1
+
+
+class EmbedParams(Section):
+    """Product texts to vectors: character n-grams, TF-IDF, truncated SVD."""
+
+    section = "embed"
+    dim: int = Field(ge=2, le=1024)
+    ngram: tuple[int, int]  # characters
+    max_terms: int = Field(ge=2)
+    seed: int
+
+
+class CountingParams(Section):
+    """Rankers that count; units are days where a name says so."""
+
+    section = "counting"
+    half_life_days: float = Field(gt=0)  # of a user's own events
+    basket_half_life_days: float = Field(gt=0)  # of baskets in co-counts
+    basket_size_exponent: float = Field(ge=0, le=1)  # a basket weighs size ** -exponent
+    asymmetry: float = Field(ge=0, le=1)  # exponent of the antecedent's norm; the consequent has 1 - it
+    shrinkage: float = Field(ge=0)
+    markov_window: int = Field(ge=1)  # steps
+    ease_l2: float = Field(gt=0)
+    ease_max_products: int = Field(ge=1)  # the most popular take part; memory grows with its square
+    trend_days: int = Field(ge=1, le=60)
+    trend_exponent: float = Field(ge=0)
+    own_weight: float = Field(ge=0)  # of own decayed frequency beside EASE × trend
+
+
+class EvaluateParams(Section):
+    """How candidates are compared."""
+
+    section = "evaluate"
+    cutoffs: tuple[int, ...]  # k of recall@k, ndcg@k, hit_rate@k
+    bootstrap: int = Field(ge=100)  # resamples of users
+    confidence: float = Field(gt=0.5, lt=1)
+    related_min_count: int = Field(ge=1)  # later baskets that must hold a pair for it to be true
+    seed: int
+
+
+class PromoteParams(Section):
+    """The rule that moves `champion`."""
+
+    section = "promote"
+    metric: str  # e.g. ndcg_at_10
+    confidence: float = Field(gt=0.5, lt=1)  # of the paired bootstrap interval that must exclude 0

@@ -1,0 +1,1 @@
+"""One way to rank products, for counting, networks, evaluation and service alike."""

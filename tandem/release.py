@@ -1,0 +1,140 @@
+"""A release: one folder with all that answering needs, sealed by its content hash.
+
+    manifest.json        name, kind, params, data hash, seed, fit_until, sizes, code, content hash
+    vocabulary.json      product ids by index
+    catalogue.parquet    schema.PRODUCTS rows of the vocabulary, for titles and filters
+    ranker/              what the ranker saved
+    state/               histories and demand up to the end of the snapshot, for serving
+"""
+
+import hashlib
+import json
+import logging
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from tandem import files
+from tandem.data import schema
+from tandem.errors import ReleaseError
+from tandem.features.demand import Demand
+from tandem.features.histories import Histories
+from tandem.features.vocabulary import Vocabulary
+from tandem.ranking.ranker import Ranker
+
+log = logging.getLogger(__name__)
+
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True)
+class Release:
+    """A ranker with its vocabulary and facts; catalogue and serving state are read when asked for."""
+
+    folder: Path
+    manifest: dict[str, Any]
+    vocabulary: Vocabulary
+    ranker: Ranker
+
+    @property
+    def name(self) -> str:
+        """Name of the ranker, e.g. `ease_trend`."""
+        return str(self.manifest["name"])
+
+    @property
+    def content_hash(self) -> str:
+        """What the release is known by everywhere: equal content, equal hash."""
+        return str(self.manifest["content_hash"])
+
+    @cached_property
+    def catalogue(self) -> pd.DataFrame:
+        """schema.PRODUCTS rows in order of index, the first at index 1."""
+        return files.read(self.folder / "catalogue.parquet", schema.PRODUCTS)
+
+    @cached_property
+    def histories(self) -> Histories:
+        """Histories up to the end of the snapshot it was made from."""
+        return Histories.read(self.folder / "state" / "histories.npz")
+
+    @cached_property
+    def demand(self) -> Demand:
+        """Demand up to the end of the snapshot it was made from."""
+        return Demand.read(self.folder / "state" / "demand.npz")
+
+
+def write(
+    folder: Path,
+    ranker: Ranker,
+    vocabulary: Vocabulary,
+    catalogue: pd.DataFrame,
+    state: tuple[Histories, Demand],
+    facts: Mapping[str, Any],
+) -> str:
+    """Write a release, replacing what was in `folder`, and return its content hash.
+
+    Args:
+        catalogue: schema.PRODUCTS rows; those of the vocabulary are kept.
+        state: histories and demand up to the end of the snapshot, in the same vocabulary.
+        facts: further entries of the manifest: kind, params, data_hash, seed, fit_until, source, …
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    (folder / "ranker").mkdir(parents=True)
+    ranker.save(folder / "ranker")
+    vocabulary.write(folder / "vocabulary.json")
+    files.write(_rows_of(vocabulary, catalogue), folder / "catalogue.parquet", schema.PRODUCTS)
+    histories, demand = state
+    histories.write(folder / "state" / "histories.npz")
+    demand.write(folder / "state" / "demand.npz")
+    manifest = {**facts, "name": ranker.name, "products": len(vocabulary.ids), "users": len(histories)}
+    manifest["content_hash"] = _seal(folder, manifest)
+    files.write_json(manifest, folder / MANIFEST)
+    log.info("release %s: %s, %d products", folder, manifest["content_hash"][:12], len(vocabulary.ids))
+    return str(manifest["content_hash"])
+
+
+def read(folder: Path, rankers: Mapping[str, type[Ranker]], *, verify: bool = True) -> Release:
+    """The release in `folder`.
+
+    Args:
+        rankers: class by kind (`models.rankers.RANKERS`).
+        verify: recompute the content hash; costs reading every byte once.
+
+    Raises:
+        ReleaseError: no manifest, an unknown kind, or content that differs from its hash.
+    """
+    manifest = read_manifest(folder)
+    if manifest["kind"] not in rankers:
+        raise ReleaseError(f"{folder}: kind {manifest['kind']!r} is not one of {', '.join(sorted(rankers))}")
+    if verify and _seal(folder, manifest) != manifest["content_hash"]:
+        raise ReleaseError(f"{folder} was altered: its content does not match the hash in {MANIFEST}")
+    ranker = rankers[manifest["kind"]].load(folder / "ranker")
+    return Release(folder, manifest, Vocabulary.read(folder / "vocabulary.json"), ranker)
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest alone.
+
+    Raises:
+        ReleaseError: there is none.
+    """
+    path = folder / MANIFEST
+    if not path.exists():
+        raise ReleaseError(f"{folder} is not a release: {MANIFEST} is missing")
+    return dict(files.read_json(path))
+
+
+def _rows_of(vocabulary: Vocabulary, catalogue: pd.DataFrame) -> pd.DataFrame:
+    rows = catalogue.set_index("product_id").reindex(vocabulary.ids).rename_axis("product_id").reset_index()
+    rows["category"] = [path if not isinstance(path, float) else [] for path in rows["category"]]
+    return rows
+
+
+def _seal(folder: Path, manifest: Mapping[str, Any]) -> str:
+    facts = {key: value for key, value in manifest.items() if key != "content_hash"}
+    text = json.dumps(facts, sort_keys=True) + files.hash_folder(folder, ignore=frozenset({MANIFEST}))
+    return hashlib.sha256(text.encode()).hexdigest()
