@@ -3,7 +3,6 @@
 import hashlib
 import json
 import logging
-import os
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +60,7 @@ def read_json(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def write_arrays(path: Path, **arrays: np.ndarray) -> None:
+def write_arrays(path: Path, **arrays: Any) -> None:
     """Write named arrays as one `.npz`, all or nothing; equal arrays give equal bytes."""
 
     def save(target: Path) -> None:
@@ -97,4 +96,4 @@ def _write_bytes(path: Path, save: Any) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial")
     save(partial)
-    os.replace(partial, path)
+    partial.replace(path)

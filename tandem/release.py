@@ -1,10 +1,10 @@
 """A release: one folder with all that answering needs, sealed by its content hash.
 
-    manifest.json        name, kind, params, data hash, seed, fit_until, sizes, code, content hash
-    vocabulary.json      product ids by index
-    catalogue.parquet    schema.PRODUCTS rows of the vocabulary, for titles and filters
-    ranker/              what the ranker saved
-    state/               histories and demand up to the end of the snapshot, for serving
+manifest.json        name, kind, params, data hash, seed, fit_until, sizes, code, content hash
+vocabulary.json      product ids by index
+catalogue.parquet    schema.PRODUCTS rows of the vocabulary, for titles and filters
+ranker/              what the ranker saved
+state/               histories and demand up to the end of the snapshot, for serving
 """
 
 import hashlib

@@ -141,3 +141,32 @@ REFUSED = Table(
 )
 
 TABLES = {t.name: t for t in (PRODUCTS, EVENTS, REVIEWS, USERS, RELATIONS, REFUSED)}
+
+
+def document() -> str:
+    """All tables as Markdown: the text of `docs/data.md`."""
+    lines = ["# Tables", "", "Made from `tandem/data/schema.py` by `python -m tandem.data.schema > docs/data.md`."]
+    for table in TABLES.values():
+        lines += [
+            "",
+            f"## {table.name}",
+            "",
+            f"{table.about[0].upper()}{table.about[1:]}. Key: {', '.join(table.key)}.",
+        ]
+        lines += ["", "| column | type | may be missing | keeps to | about |", "|---|---|---|---|---|"]
+        lines += [f"| {c.name} | {c.type} | {_yes(c.nullable)} | {_bounds(c)} | {c.about} |" for c in table.columns]
+    return "\n".join(lines)
+
+
+def _yes(flag: bool) -> str:
+    return "yes" if flag else ""
+
+
+def _bounds(column: Column) -> str:
+    limits = [f"≥ {column.minimum:g}"] if column.minimum is not None else []
+    limits += [f"≤ {column.maximum:g}"] if column.maximum is not None else []
+    return ", ".join(column.values or limits)
+
+
+if __name__ == "__main__":
+    print(document())

@@ -77,9 +77,7 @@ class Dataset:
         )
 
 
-def build(
-    events: pd.DataFrame, product_table: pd.DataFrame, as_of: pd.Timestamp, params: FeaturesParams
-) -> Dataset:
+def build(events: pd.DataFrame, product_table: pd.DataFrame, as_of: pd.Timestamp, params: FeaturesParams) -> Dataset:
     """The dataset of the events before `as_of`, text vectors still empty.
 
     Args:

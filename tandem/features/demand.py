@@ -42,9 +42,7 @@ class Demand:
         return cls(stored["daily"], int(stored["as_of_us"]))
 
 
-def measure(
-    events: pd.DataFrame, vocabulary: Vocabulary, as_of: pd.Timestamp, weight: dict[str, float]
-) -> Demand:
+def measure(events: pd.DataFrame, vocabulary: Vocabulary, as_of: pd.Timestamp, weight: dict[str, float]) -> Demand:
     """Demand before `as_of`; each (basket, kind, product) counts once, by the weight of its kind."""
     as_of_us = int(to_us(pd.DatetimeIndex([as_of]))[0])
     age = (as_of_us - 1 - to_us(events["time"])) // DAY_US

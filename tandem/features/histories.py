@@ -60,7 +60,7 @@ class Histories:
             self.as_of_us,
         )
 
-    def matrix(self, weight: NDArray[np.floating]) -> sp.csr_array:
+    def matrix(self, weight: NDArray) -> sp.csr_array:
         """(users, products) sum of `weight` (events,) over each user's events with a product."""
         shape = (len(self), self.products)
         return sp.csr_array((weight.astype(np.float64), (self.user, self.product)), shape=shape)

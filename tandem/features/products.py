@@ -57,9 +57,14 @@ def describe(
     trend = np.log1p(np.stack([sales, demand.last(30)], axis=1)[1:])
     spread = trend.std(axis=0)
     trend = (trend - trend.mean(axis=0)) / np.where(spread > 0, spread, 1)
-    columns = category, brand, price, known, trend, np.zeros((len(rows), 0))
-    types = np.int32, np.int32, np.float32, np.float32, np.float32, np.float32
-    return ProductFeatures(*(_with_unknown(c).astype(t) for c, t in zip(columns, types, strict=True)))
+    return ProductFeatures(
+        category=_with_unknown(category),
+        brand=_with_unknown(brand),
+        price=_with_unknown(price.astype(np.float32)),
+        price_known=_with_unknown(known.astype(np.float32)),
+        sales=_with_unknown(trend.astype(np.float32)),
+        text=np.zeros((vocabulary.size, 0), np.float32),
+    )
 
 
 def _prefixes(paths: list[tuple[str, ...]], level: int) -> list[str]:
@@ -81,4 +86,5 @@ def _price(price: NDArray[np.float64], group: NDArray[np.int32]) -> tuple[NDArra
 
 
 def _with_unknown(values: NDArray) -> NDArray:
+    """The same with a row of zeros in front."""
     return np.concatenate([np.zeros((1, *values.shape[1:]), values.dtype), values])

@@ -1,0 +1,29 @@
+"""Shared by all tests: quiet tools, and where real data lies."""
+
+from pathlib import Path
+
+import pytest
+
+from tandem import settings
+from tandem.settings import Settings
+
+settings.quiet()
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The project's folder."""
+    return ROOT
+
+
+@pytest.fixture
+def real_data(request: pytest.FixtureRequest) -> Path:
+    """Folder of a real dataset, named by `@pytest.mark.real_data("online_retail")`."""
+    name = request.node.get_closest_marker("real_data").args[0]
+    configured = Settings().data_dir
+    folder = (configured if configured.is_absolute() else ROOT / configured) / name
+    if not folder.is_dir():
+        pytest.skip(f"{folder} is absent; set TANDEM_DATA_DIR to the folder with the real datasets")
+    return folder
