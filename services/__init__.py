@@ -1,1 +1,1 @@
-"""What answers requests."""
+"""What answers requests: releases in, recommendations with reasons out, over HTTP."""

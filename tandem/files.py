@@ -40,10 +40,12 @@ def write(frame: pd.DataFrame, path: Path, table: Table) -> None:
     """
     if sorted(frame.columns) != sorted(table.names):
         raise TableError(f"{table.name}: columns {sorted(frame.columns)} given, {sorted(table.names)} expected")
+    rows = frame[table.names]
+    utc = {str(name): rows[name].dt.tz_convert(None) for name in rows.select_dtypes("datetimetz")}
     try:
-        content = pa.Table.from_pandas(frame[table.names], schema=table.arrow, preserve_index=False)
+        content = pa.Table.from_pandas(rows.assign(**utc), schema=table.arrow, preserve_index=False)
         content = content.replace_schema_metadata(None)
-    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+    except (ValueError, TypeError, pa.ArrowNotImplementedError) as error:  # Arrow's are among them
         raise TableError(f"{table.name}: {error}") from error
     _write_bytes(path, lambda target: pq.write_table(content, target, compression="zstd"))
     log.info("wrote %s: %d rows", path, content.num_rows)

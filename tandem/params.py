@@ -119,20 +119,27 @@ class EmbedParams(Section):
 
 
 class CountingParams(Section):
-    """Rankers that count; units are days where a name says so."""
+    """Rankers that count; units are days where a name says so.
+
+    A tuple holds candidates: the best on validation is taken, the first where there is no validation.
+    """
 
     section = "counting"
     half_life_days: float = Field(gt=0)  # of a user's own events
-    basket_half_life_days: float = Field(gt=0)  # of baskets in co-counts
+    basket_half_life_days: float = Field(gt=0)  # of baskets in weighted co-counts
     basket_size_exponent: float = Field(ge=0, le=1)  # a basket weighs size ** -exponent
-    asymmetry: float = Field(ge=0, le=1)  # exponent of the antecedent's norm; the consequent has 1 - it
-    shrinkage: float = Field(ge=0)
+    asymmetry: float = Field(ge=0, le=1)  # exponent of the antecedent's weight; the consequent has 1 - it
+    shrinkage: float = Field(ge=0)  # baskets a pair must have before it is believed by half
+    min_support: int = Field(ge=1)  # baskets that must hold each product of a pair for its lift
+    neighbours: int = Field(ge=1)  # strongest weights kept of each product
     markov_window: int = Field(ge=1)  # steps
-    ease_l2: float = Field(gt=0)
-    ease_max_products: int = Field(ge=1)  # the most popular take part; memory grows with its square
+    ease_l2: float = Field(gt=0)  # in mean diagonals of the co-count matrix
+    ease_max_products: int = Field(ge=1)  # the most bought take part; memory grows with its square
     trend_days: int = Field(ge=1, le=60)
-    trend_exponent: float = Field(ge=0)
-    own_weight: float = Field(ge=0)  # of own decayed frequency beside EASE × trend
+    trend_exponent: tuple[float, ...] = Field(min_length=1)
+    trend_l2: tuple[float, ...] = Field(min_length=1)  # like ease_l2
+    trend_half_life_days: tuple[float, ...] = Field(min_length=1)  # of the purchases that ease_trend learns to foresee
+    own_weight: tuple[float, ...] = Field(min_length=1)  # of a user's own purchases beside what goes with them
 
 
 class EvaluateParams(Section):

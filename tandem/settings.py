@@ -40,6 +40,12 @@ class Settings(BaseSettings):
         return self.pseudonym_key_file or self.home / "pseudonym.key"
 
 
+def document() -> str:
+    """Every variable as a Markdown table: part of README.md."""
+    rows = [f"| `TANDEM_{name.upper()}` | {field.description} |" for name, field in Settings.model_fields.items()]
+    return "\n".join(["| variable | what it says |", "|---|---|", *rows])
+
+
 def quiet() -> None:
     """Apply `QUIET` where the environment says nothing; every entry point calls this first."""
     for name, value in QUIET.items():

@@ -34,7 +34,7 @@ def gather(events: pd.DataFrame, vocabulary: Vocabulary, kinds: tuple[str, ...])
         {
             "product": vocabulary.encode(kept["product_id"]),
             "time_us": to_us(kept["time"]),
-            "key": basket_key(kept).astype(object),
+            "key": basket_key(kept).to_numpy(),
         }
     )
     table = table[table["product"] > 0].sort_values("time_us", kind="stable")

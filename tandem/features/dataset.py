@@ -87,7 +87,7 @@ def build(events: pd.DataFrame, product_table: pd.DataFrame, as_of: pd.Timestamp
     """
     known = events[events["time"] < as_of]
     worth = known["kind"].map(params.kind_weight).fillna(0.0) > 0
-    vocabulary = Vocabulary.of(known.loc[worth, "product_id"])
+    vocabulary = Vocabulary.of(known.loc[worth, "product_id"].unique())
     recent = demand.measure(known, vocabulary, as_of, params.kind_weight)
     together = baskets.gather(known, vocabulary, params.target_kinds)
     sales = np.asarray(together.content.sum(axis=0)).ravel()

@@ -52,7 +52,7 @@ def measure(events: pd.DataFrame, vocabulary: Vocabulary, as_of: pd.Timestamp, w
             "product": vocabulary.encode(events["product_id"]),
             "weight": events["kind"].map(weight).fillna(0.0).to_numpy(),
             "kind": events["kind"].to_numpy(),
-            "key": basket_key(events).astype(object).to_numpy(),
+            "key": basket_key(events).to_numpy(),
         }
     )
     inside = (table["age"] >= 0) & (table["age"] < WINDOW_DAYS) & (table["product"] > 0)

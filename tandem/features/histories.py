@@ -114,9 +114,18 @@ def to_us(time: pd.Series | pd.DatetimeIndex) -> NDArray[np.int64]:
 
 
 def basket_key(events: pd.DataFrame) -> pd.Series:
-    """What keeps events together: the order, else the session, else user and UTC day."""
-    day = events["user_id"].fillna("?") + "@" + events["time"].dt.strftime("%Y-%m-%d")
-    return events["order_id"].fillna(events["session_id"]).fillna(day)
+    """(events,) a number shared by events that belong together: same order, else session, else user and UTC day.
+
+    An event with none of these stands alone. Numbers mean nothing beyond this call.
+    """
+    order, session, user = (pd.factorize(events[name])[0] for name in ("order_id", "session_id", "user_id"))
+    day = to_us(events["time"]) // DAY_US
+    day -= day.min(initial=0)
+    user_day = user * (day.max(initial=0) + 1) + day
+    known = [order >= 0, session >= 0, user >= 0]
+    which = np.select(known, [0, 1, 2], 3)
+    place = np.select(known, [order, session, user_day], np.arange(len(events)))
+    return pd.Series(place * 4 + which, index=events.index)
 
 
 def encode(events: pd.DataFrame, vocabulary: Vocabulary, as_of: pd.Timestamp) -> Histories:
@@ -130,28 +139,30 @@ def encode(events: pd.DataFrame, vocabulary: Vocabulary, as_of: pd.Timestamp) ->
     Returns:
         Users in order of their id. One event per (basket, kind, product): the earliest.
     """
-    kept = events[events["user_id"].notna() & (events["time"] < as_of)]
+    product = vocabulary.encode(events["product_id"])
+    inside = (product > 0) & events["user_id"].notna().to_numpy() & (events["time"] < as_of).to_numpy()
+    kept = events[inside]
+    user, user_ids = pd.factorize(kept["user_id"], sort=True)
     table = pd.DataFrame(
         {
-            "user_id": kept["user_id"].astype(object),
-            "product": vocabulary.encode(kept["product_id"]),
-            "kind": kept["kind"].map(schema.KIND_CODE).astype(np.int8),
+            "user": user,
             "time_us": to_us(kept["time"]),
-            "key": basket_key(kept).astype(object),
+            "key": basket_key(kept).to_numpy(),
+            "kind": kept["kind"].map(schema.KIND_CODE).to_numpy(np.int8),
+            "product": product[inside],
         }
     )
-    table = table[table["product"] > 0].sort_values(["user_id", "time_us"], kind="stable")
-    table = table.drop_duplicates(["user_id", "key", "kind", "product"])
-    user_ids, user = np.unique(table["user_id"].to_numpy(object), return_inverse=True)
-    baskets = pd.factorize(pd.Series(list(zip(user, table["key"], strict=True)), dtype=object))[0]
-    first = pd.Series(baskets).groupby(user).transform("min").to_numpy() if len(user) else baskets
+    table = table.iloc[np.lexsort((table["time_us"], table["user"]))]
+    table = table.drop_duplicates(["user", "key", "kind", "product"])
+    offsets = np.searchsorted(table["user"], np.arange(len(user_ids) + 1)).astype(np.int64)
+    basket = table.groupby(["user", "key"], sort=False).ngroup().to_numpy()  # numbered as they first appear
     return Histories(
-        user_ids.astype(object),
-        np.searchsorted(user, np.arange(len(user_ids) + 1)).astype(np.int64),
+        np.asarray(user_ids, object),
+        offsets,
         table["product"].to_numpy(np.int32),
         table["kind"].to_numpy(np.int8),
         table["time_us"].to_numpy(np.int64),
-        (baskets - first).astype(np.int32),
+        (basket - np.repeat(basket[offsets[:-1]], np.diff(offsets))).astype(np.int32),
         vocabulary.size,
         int(to_us(pd.DatetimeIndex([as_of]))[0]),
     )

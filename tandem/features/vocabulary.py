@@ -33,9 +33,11 @@ class Vocabulary:
         return pd.Index(self.ids, dtype=object)
 
     def encode(self, ids: Iterable[str]) -> NDArray[np.int32]:
-        """(n,) indices of `ids`; 0 where unknown."""
-        places = self._index.get_indexer(pd.Index(list(ids), dtype=object))
-        return (places + 1).astype(np.int32)
+        """(n,) indices of `ids`; 0 where unknown or missing."""
+        series = ids if isinstance(ids, pd.Series) else pd.Series(list(ids), dtype=object)
+        codes, distinct = pd.factorize(series)  # -1 where missing
+        places = self._index.get_indexer(pd.Index(distinct, dtype=object)) + 1
+        return np.append(places, 0)[codes].astype(np.int32)
 
     def decode(self, indices: Iterable[int]) -> list[str]:
         """Ids of `indices`.

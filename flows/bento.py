@@ -1,0 +1,117 @@
+"""BentoML: what is built and how it is started. The only place of the flows that calls it."""
+
+import contextlib
+import logging
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+from flows import processes
+from tandem import files
+from tandem.errors import TandemError
+
+log = logging.getLogger(__name__)
+
+NAME = "tandem"
+SERVICE = "services.service"
+CARRIED = ("tandem", "models", "services", "bentofile.yaml", "requirements.lock")
+"""What a bento carries beside the releases."""
+
+HOST = "127.0.0.1"
+START_S = 180
+POLL_S = 0.2
+
+
+class ServiceError(TandemError, RuntimeError):
+    """The service cannot be built or started, or does not answer as it should."""
+
+
+def assemble(folder: Path) -> None:
+    """Copy all that a bento carries beside the releases from the current folder into `folder`."""
+    for name in CARRIED:
+        source = Path(name)
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__", ".*"))
+        else:
+            shutil.copy(source, folder / name)
+
+
+def build(folder: Path) -> str:
+    """Tag of the bento made of `folder`: its version is the hash of its content, so equal content is built once.
+
+    Raises:
+        ServiceError: BentoML cannot build it; says what it said.
+    """
+    tag = f"{NAME}:{files.hash_folder(folder)[:16]}"
+    if not _holds(tag):
+        log.info("building %s", tag)
+        _run("build", "--bentofile", "bentofile.yaml", "--version", tag.partition(":")[2], cwd=folder)
+    return tag
+
+
+@contextlib.contextmanager
+def serving(tag: str, port: int | None = None) -> Iterator[str]:
+    """Address of the bento `tag`, served and ready on loopback; the server is gone when the block ends.
+
+    Raises:
+        ServiceError: it ended, or was not ready in time; says what it wrote last.
+    """
+    port = port or free_port()
+    with (
+        tempfile.TemporaryFile("w+") as output,
+        processes.start("bentoml", *_serve(tag, port), stdout=output, stderr=subprocess.STDOUT) as process,
+    ):
+        address = f"http://{HOST}:{port}"
+        if not _gets_ready(address, process):
+            output.seek(0)
+            raise ServiceError(f"{tag} did not get ready in {START_S} s:\n{_tail(output.read())}")
+        yield address
+
+
+def serve(tag: str, port: int) -> int:
+    """Serve the bento `tag` on loopback in the foreground until it ends, and return its exit status."""
+    with processes.start("bentoml", *_serve(tag, port)) as process:
+        return process.wait()
+
+
+def free_port() -> int:
+    """A port of loopback on which nothing listens."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+def _serve(tag: str, port: int) -> tuple[str, ...]:
+    return "serve", tag, "--host", HOST, "--port", str(port)
+
+
+def _gets_ready(address: str, process: subprocess.Popen[str]) -> bool:
+    ends = time.monotonic() + START_S
+    while time.monotonic() < ends and process.poll() is None:
+        with contextlib.suppress(OSError), urllib.request.urlopen(f"{address}/readyz", timeout=5) as answer:
+            if answer.status == 200:
+                return True
+        time.sleep(POLL_S)
+    return False
+
+
+def _holds(tag: str) -> bool:
+    with processes.start("bentoml", "get", tag, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        return process.wait() == 0
+
+
+def _run(*arguments: str, cwd: Path) -> None:
+    with processes.start("bentoml", *arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=cwd) as process:
+        text, _ = process.communicate()
+    if process.returncode != 0:
+        raise ServiceError(f"bentoml {arguments[0]} failed:\n{_tail(text)}")
+
+
+def _tail(text: str, lines: int = 15) -> str:
+    return "\n".join(line for line in text.splitlines()[-lines:])

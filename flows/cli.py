@@ -1,0 +1,176 @@
+"""The `tandem` command: the flows by hand, and what they made. Heavy tools are imported when they are used."""
+
+import json
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+from typer.core import TyperGroup
+
+from tandem.errors import TandemError
+
+Result = TypeVar("Result")
+PORT = 3000
+
+
+class Sentences(TyperGroup):
+    """Commands whose purposeful errors become one sentence and exit status 1."""
+
+    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except TandemError as error:
+            typer.echo(f"error: {error}", err=True)
+            raise typer.Exit(1) from None
+
+
+app = typer.Typer(cls=Sentences, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+Source = Annotated[str | None, typer.Option(help="a file of sources/; default: the source in params.yaml")]
+Raw = Annotated[Path | None, typer.Option(help="the shop's export, a folder or one file; default: what came before")]
+Port = Annotated[int, typer.Option(help="port on loopback")]
+
+
+@app.callback()
+def _prepare() -> None:
+    """Find which products belong together and what each customer wants next."""
+    from flows import prepare
+
+    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")  # errors are told here, once
+    prepare()
+    shown = logging.StreamHandler(sys.stderr)
+    shown.setFormatter(logging.Formatter("%(message)s"))
+    for name in ("flows", "tandem"):
+        logging.getLogger(name).setLevel(logging.INFO)
+        logging.getLogger(name).addHandler(shown)
+        logging.getLogger(name).propagate = False
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that children end as well
+
+
+@app.command()
+def run(source: Source = None, raw: Raw = None) -> None:
+    """The whole path: take raw files in, train, compare, register, deploy, and ask one question."""
+    from flows.deploy import deploy
+    from flows.ingest import ingest
+    from flows.retrain import retrain
+
+    seconds: dict[str, float] = {}
+    _timed(seconds, "ingest", lambda: ingest(source, raw))
+    _timed(seconds, "retrain", retrain)
+    exchanges = _timed(seconds, "deploy", deploy)
+    report()
+    first = exchanges[0]
+    typer.echo(f"\nPOST {first.path} {json.dumps(first.question)}")
+    typer.echo(json.dumps(first.answer, indent=2, ensure_ascii=False))
+    typer.echo("\n" + ", ".join(f"{name} {spent:.0f} s" for name, spent in seconds.items()))
+    typer.echo(
+        f"\nNext: `tandem serve` (or `make serve`) answers on http://127.0.0.1:{PORT}; `tandem report` shows the table "
+        "again;\n`dvc repro` runs what a change in params.yaml touches; `dvc plots show` draws the curves."
+    )
+
+
+@app.command()
+def ingest(source: Source = None, raw: Raw = None) -> None:
+    """Take raw files in: copy, version, and switch params.yaml to their source."""
+    from flows.ingest import ingest
+
+    ingest(source, raw)
+
+
+@app.command()
+def retrain() -> None:
+    """Run the stages that changed, compare with the champion, register, promote."""
+    from flows.retrain import retrain
+
+    retrain()
+    report()
+
+
+@app.command()
+def deploy() -> None:
+    """Bring the registry's champions into service, after asking them a few questions."""
+    from flows.deploy import deploy, present
+    from tandem.settings import Settings
+
+    deploy()
+    typer.echo(f"deployed {present(Settings()).tag}; `tandem serve` serves it")
+
+
+@app.command()
+def rollback() -> None:
+    """Deploy what was deployed before. The registry's champion stays: the next `deploy` brings it back."""
+    from flows.deploy import rollback
+
+    typer.echo(f"deployed {rollback().tag} again; a running `tandem serve` has to be started anew")
+
+
+@app.command()
+def bento() -> None:
+    """Build the bento of the releases in data/serving with the present code, and print its tag."""
+    from flows.deploy import rebuild
+
+    typer.echo(rebuild())
+
+
+@app.command()
+def serve(port: Port = PORT) -> None:
+    """Serve what is deployed on loopback until Ctrl-C."""
+    from flows import bento
+    from flows.deploy import present
+    from tandem.settings import Settings
+
+    deployment = present(Settings())
+    typer.echo(f"{deployment.tag} on http://{bento.HOST}:{port} (OpenAPI page at /), Ctrl-C ends it")
+    try:
+        raise typer.Exit(bento.serve(deployment.tag, port))
+    except KeyboardInterrupt:
+        raise typer.Exit(0) from None
+
+
+@app.command()
+def report() -> None:
+    """Print the evaluation table and what was decided."""
+    from tandem.evaluation.report import table
+
+    from flows.promote import OUTCOME, REPORTS
+    from tandem import files
+
+    path = REPORTS / "evaluation.json"
+    if not path.exists():
+        raise TandemError(f"{path} is missing: `tandem run` or `tandem retrain` makes it")
+    typer.echo(table(files.read_json(path)))
+    if OUTCOME.exists():
+        for task, outcome in files.read_json(OUTCOME)["tasks"].items():
+            champion = outcome["champion"]
+            named = f"{champion['name']} (version {champion['version']})" if champion else "none"
+            typer.echo(f"\n{task}: champion {named}\n  " + "\n  ".join(outcome["reasons"]))
+
+
+@app.command()
+def demo(folder: Annotated[Path, typer.Argument(help="a folder that does not exist yet")]) -> None:
+    """Write the demo shop's exports into FOLDER/raw and the truth they were made from into FOLDER/truth."""
+    from flows.ingest import make_demo
+
+    if folder.exists():
+        raise TandemError(f"{folder} exists; name a folder that does not")
+    make_demo(folder / "raw", folder / "truth")
+    typer.echo(f"wrote {folder / 'raw'} and {folder / 'truth'}")
+
+
+def _timed(seconds: dict[str, float], name: str, step: Callable[[], Result]) -> Result:
+    began = time.monotonic()
+    try:
+        return step()
+    finally:
+        seconds[name] = time.monotonic() - began
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,43 @@
+"""Softmax over the catalogue, whole or sampled, with several products to be foretold at once."""
+
+from typing import Any
+
+from keras import ops
+
+NEVER = -1e9
+"""Logit of what may not be chosen: far below all others, yet finite."""
+
+
+def full_softmax(logits: Any, taken: Any) -> Any:
+    """Mean over the products taken of -log softmax, one value for each question.
+
+    loss(q) = -1/|T(q)| Σ_{i ∈ T(q)} log( exp z(q,i) / Σ_j exp z(q,j) )
+
+    Args:
+        logits: (questions, products).
+        taken: (questions, products) 1 where the user took the product, at least one in a row.
+    """
+    share = taken / ops.sum(taken, axis=1, keepdims=True)  # (questions, products)
+    return -ops.sum(share * ops.log_softmax(logits, axis=1), axis=1)  # (questions,)
+
+
+def sampled_softmax(logits: Any, taken: Any, drawn: Any, log_expected: Any) -> Any:
+    """The same with the sum over the catalogue estimated from drawn products.
+
+    The products are those taken by anyone in the batch (`drawn` 0), then draws (`drawn` 1). A question's
+    sum holds its own taken products exactly, and each draw divided by how often it was expected, exp of
+    `log_expected` (logQ correction). A draw that the question took is an accidental hit and left out, and
+    so are other questions' taken products. The estimate of the sum has no bias.
+
+    Args:
+        logits: (questions, products).
+        taken: (questions, products) 1 where the user took the product, drawn or not.
+        drawn: (products,) 1 for a draw.
+        log_expected: (products,) log of the expected number of draws of the product.
+
+    Source: Bengio and Senécal 2008; Yi et al. 2019 for logQ in retrieval.
+    """
+    own = taken * (1 - drawn)  # (questions, products)
+    allowed = own + (1 - taken) * drawn  # (questions, products)
+    corrected = ops.where(allowed > 0, logits - drawn * log_expected, NEVER)  # (questions, products)
+    return full_softmax(corrected, own)

@@ -1,0 +1,143 @@
+"""What may be asked and what is answered: the types of the API, read and checked by pydantic."""
+
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Literal, Self
+
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+MAX_K = 100
+MAX_EVENTS = 1000
+MAX_EXCLUDED = 1000
+
+Text = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+Kind = Literal["view", "click", "cart", "favourite", "purchase", "return"]  # schema.KINDS
+K = Annotated[int, Field(ge=1, le=MAX_K, description="number of products wanted")]
+Price = Annotated[float, Field(ge=0, description="in the catalogue's currency")]
+
+
+def _written_out(time: object) -> object:
+    """Refuse numbers, which pydantic would read as seconds since 1970."""
+    if isinstance(time, datetime) or (isinstance(time, str) and re.match(r"\d{4}-", time)):
+        return time
+    raise PydanticCustomError("time_format", "Input should be written like 2026-01-31T12:00:00+01:00")
+
+
+Time = Annotated[
+    AwareDatetime,
+    Field(strict=False, ge=datetime(1970, 1, 1, tzinfo=UTC), description="with its zone"),
+    BeforeValidator(_written_out),
+]
+
+
+class Question(BaseModel):
+    """Base of all that comes in: unknown fields, converted types and NaN are refused; values never reach an error."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False, hide_input_in_errors=True)
+
+
+class Event(Question):
+    """Something the user did just now."""
+
+    product_id: Text
+    kind: Kind
+    time: Time
+
+
+class Filters(Question):
+    """What an answer may hold; a product without a price passes no price filter."""
+
+    category: Annotated[
+        list[Text], Field(max_length=20, description="path from the widest category; all below it pass")
+    ] = []
+    brand: Text | None = None
+    price_min: Price | None = None
+    price_max: Price | None = None
+    exclude: Annotated[list[Text], Field(max_length=MAX_EXCLUDED, description="product ids")] = []
+
+    @field_validator("price_max")
+    @classmethod
+    def _above_price_min(cls, price_max: float | None, known: ValidationInfo) -> float | None:
+        price_min = known.data.get("price_min")
+        if price_max is not None and price_min is not None and price_max < price_min:
+            raise PydanticCustomError("price_range", "Input should be at least price_min")
+        return price_max
+
+
+class UserFilters(Filters):
+    """Filters that need a user."""
+
+    exclude_bought: Annotated[bool, Field(description="leave out what the user has bought")] = False
+
+
+class Recommend(Question):
+    """What does this user want next? Known by id, by recent events, or both: history and then the newest events."""
+
+    user_id: Annotated[Text, Field(description="the shop's own id; it is neither kept nor logged")] | None = None
+    events: Annotated[list[Event], Field(min_length=1, max_length=MAX_EVENTS)] | None = None
+    k: K = 10
+    filters: UserFilters = UserFilters()
+
+    @model_validator(mode="after")
+    def _somebody_is_asked_for(self) -> Self:
+        if self.user_id is None and self.events is None:
+            raise PydanticCustomError("nobody", "Give user_id, events, or both")
+        return self
+
+
+class Related(Question):
+    """What goes with this product?"""
+
+    product_id: Text
+    k: K = 10
+    filters: Filters = Filters()
+
+
+class Item(BaseModel):
+    """One product of an answer."""
+
+    product_id: str
+    title: str | None
+    price: float | None
+    currency: str | None
+    score: Annotated[float, Field(description="higher is better; comparable within one source of one answer")]
+    source: Annotated[str, Field(description="the ranker, or popular_7d, popular_60d")]
+    reason: Annotated[str, Field(description="a sentence for the customer")]
+
+
+class Answer(BaseModel):
+    """The best products first, and where they come from."""
+
+    items: list[Item]
+    asked: Annotated[int, Field(description="k of the question; there may be fewer items")]
+    source: Annotated[str, Field(description="source of the first item; the ranker's where there is none")]
+    reason: Annotated[str, Field(description="a sentence for the caller")]
+    model: Annotated[str, Field(description="name of the ranker that serves")]
+    model_version: Annotated[str, Field(description="content hash of its release")]
+    data_hash: Annotated[str, Field(description="hash of the snapshot it was made from")]
+    response_id: Annotated[str, Field(description="to join this answer with what came of it")]
+
+
+class Problem(BaseModel):
+    """What is wrong with one field of a question."""
+
+    field: Annotated[str, Field(description="path of the field, e.g. events.0.time; body for the whole")]
+    message: str
+
+
+class Refusal(BaseModel):
+    """Why there is no answer."""
+
+    error: str
+    problems: list[Problem] = []

@@ -1,0 +1,83 @@
+"""The BentoML service: releases of `data/serving`, kept ready, answer `/recommend` and `/related`.
+
+    bentoml serve services.service:Tandem
+
+Where the releases and the pseudonym key are is in the environment (`tandem.settings`).
+"""
+
+import logging
+from pathlib import Path
+
+import bentoml
+from bentoml.exceptions import BentoMLException
+from models.rankers import RANKERS
+from prometheus_client import Counter
+
+from services import answers, shelf
+from services.routes import app
+from services.schemas import Answer, Recommend, Related
+from services.shelf import Shelf
+from tandem.data import privacy
+from tandem.errors import TandemError
+from tandem.settings import QUIET, Settings
+
+log = logging.getLogger("bentoml.tandem")  # BentoML shows INFO of its own loggers only
+
+SERVING = Path(__file__).resolve().parent.parent / "data" / "serving"
+"""Default place of the releases: in the checkout, and in a bento, which holds the same folders."""
+
+ANSWERS = Counter("tandem_answers", "Answers given, by task and by source of their first item", ["task", "source"])
+
+
+def load(settings: Settings) -> tuple[bytes, dict[str, Shelf]]:
+    """The pseudonym key, and a shelf for each task.
+
+    Raises:
+        SettingsError: there is no pseudonym key.
+        ReleaseError: a release is missing, altered, or does not fit its task or the key.
+    """
+    key = privacy.load_key(settings)
+    folder = settings.serving or SERVING
+    return key, {task: shelf.load(folder, task, privacy.key_id(key), RANKERS) for task in ("recommend", "related")}
+
+
+@bentoml.service(
+    name="tandem",
+    workers=1,
+    traffic={"timeout": 10},
+    http={"host": "127.0.0.1", "port": 3000},
+    logging={"access": {"enabled": False}},
+    envs=[{"name": name, "value": QUIET[name]} for name in ("DO_NOT_TRACK", "BENTOML_DO_NOT_TRACK")],
+)
+@bentoml.asgi_app(app)
+class Tandem:
+    """What each customer wants next, and which products belong together."""
+
+    def __init__(self) -> None:
+        self._key, self._shelves = load(Settings())
+        for task, ready in self._shelves.items():
+            answers.warm_up(ready)
+            log.info("%s: %s", task, ready)
+
+    @bentoml.on_deployment
+    @staticmethod
+    def check() -> None:
+        """Refuse to start, once and in one sentence, where the workers could not load."""
+        try:
+            load(Settings())
+        except TandemError as error:
+            raise BentoMLException(str(error)) from None
+
+    def recommend(self, question: Recommend) -> Answer:
+        """What the user wants next; the raw user id ends here."""
+        user_id = None if question.user_id is None else privacy.pseudonym(self._key, question.user_id)
+        return self._counted("recommend", answers.recommend(self._shelves["recommend"], question, user_id))
+
+    def related(self, question: Related) -> Answer:
+        """What goes with a product."""
+        return self._counted("related", answers.related(self._shelves["related"], question))
+
+    @staticmethod
+    def _counted(task: str, answer: Answer) -> Answer:
+        ANSWERS.labels(task, answer.source).inc()
+        return answer

@@ -1,0 +1,280 @@
+"""From raw rows to canonical tables: every row is kept, a duplicate, or refused with a reason; none gets lost.
+
+A row's path: raw text → mapped cells → first rule that applies → kept, duplicate or refused. All of it is Ibis
+expressions on DuckDB; Python reads the files and makes the pseudonyms.
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ibis
+import ibis.expr.types as ir
+import pandas as pd
+import pyarrow as pa
+from ibis.backends.duckdb import Backend
+
+from tandem.data import cells, exports, inferred, mapping, privacy, schema
+from tandem.data.schema import Table
+from tandem.data.sources import Block, Source
+from tandem.errors import TableError
+
+log = logging.getLogger(__name__)
+
+ORDER = {
+    "products": ["product_id"],
+    "events": ["time", "file", "row"],
+    "reviews": ["time", "file", "row"],
+    "users": ["user_id"],
+    "relations": ["product_id", "other_id", "kind"],
+    "refused": ["table", "file", "row"],
+}
+KEYED = ("products", "users", "relations")
+"""Tables whose key comes from the shop: a second row for one key is refused."""
+
+
+@dataclass(frozen=True)
+class Canonical:
+    """The canonical tables, and the account of every raw row."""
+
+    tables: dict[str, pd.DataFrame]  # by name of schema.TABLES
+    report: dict[str, Any]  # what stands in reports/ingest.json
+
+
+def make(source: Source, folder: Path, key: bytes) -> Canonical:
+    """The canonical tables of the raw files in `folder`; the same files and key give the same tables.
+
+    Raises:
+        SourceError: the files are not as the source describes them.
+    """
+    found = exports.find(source, folder)
+    with _database(source.timezone) as database:
+        raw = _load(database, found)
+        people = _people(database, raw, key)
+        judged = {name: _judge(database, name, parts, people, source) for name, parts in raw.items()}
+        settled = _settle(database, judged, source)
+        tables = {name: _output(rows, schema.TABLES[name]) for name, rows in _tables(settled, source).items()}
+        accounts = [account for name, parts in raw.items() for account in _account(name, parts, settled[name])]
+    report = _report(source, key, accounts, found.unmapped, tables)
+    return Canonical(tables, report)
+
+
+@dataclass(frozen=True)
+class _Raw:
+    """The raw rows of one block, in the database."""
+
+    block: Block
+    rows: ir.Table  # file, row, problem, raw
+    count: dict[str, int]  # raw rows by file
+
+
+@contextmanager
+def _database(timezone: str) -> Iterator[Backend]:
+    """An empty DuckDB in memory, where a time without zone is local time of `timezone`."""
+    database = ibis.duckdb.connect()
+    try:
+        database.con.execute("SET TimeZone = ?", [timezone])
+        yield database
+    finally:
+        database.disconnect()
+
+
+def _load(database: Backend, found: exports.Exports) -> dict[str, list[_Raw]]:
+    """Every block's files as one table of text each."""
+    loaded: dict[str, list[_Raw]] = {}
+    for name, blocks in found.of.items():
+        loaded[name] = []
+        for place, (block, files) in enumerate(blocks):
+            rows = exports.read(files, block)
+            count = dict.fromkeys((export.name for export in files), 0)
+            for value in rows["file"].value_counts().to_pylist():
+                count[value["values"]] = value["counts"]
+            table = database.create_table(f"raw_{name}_{place}", ibis.memtable(rows))
+            loaded[name].append(_Raw(block, table, count))
+    return loaded
+
+
+def _people(database: Backend, raw: dict[str, list[_Raw]], key: bytes) -> ir.Table:
+    """Every user id of the source, as the shop writes it, beside its pseudonym."""
+    named = [part for parts in raw.values() for part in parts if part.block.user_column]
+    ids = [part.rows.select(user=cells.text(part.rows.raw, part.block, "user_id")) for part in named]
+    known = [user for part in ids for user in part.distinct().user.to_pyarrow().to_pylist() if user is not None]
+    users = pd.Series(sorted(set(known)), dtype=object)
+    table = pa.table({"user": pa.array(users, pa.string()), "pseudonym": pa.array(privacy.pseudonyms(key, users), pa.string())})
+    return database.create_table("people", ibis.memtable(table))
+
+
+def _judge(database: Backend, name: str, parts: list[_Raw], people: ir.Table, source: Source) -> ir.Table:
+    """The rows of one table, judged one by one; what depends on other rows is still open."""
+    told = source.products_from_events if name == "events" else None
+    judged = [mapping.judge(part.rows, part.block, people, told) for part in parts]
+    together = ibis.union(*judged) if len(judged) > 1 else judged[0] if judged else mapping.nothing(schema.TABLES[name])
+    return database.create_table(f"judged_{name}", together)
+
+
+def _settle(database: Backend, judged: dict[str, ir.Table], source: Source) -> dict[str, ir.Table]:
+    """The judged rows, each now kept, a `duplicate`, or refused by a `rule`."""
+
+    def settle(name: str, known: ir.Table | None) -> ir.Table:
+        rows = _mark_duplicates(judged[name])
+        rows = rows if known is None else _refuse_unknown(rows, known)
+        rows = _refuse_second(rows, schema.TABLES[name]) if name in KEYED else rows
+        return database.create_table(f"settled_{name}", rows)
+
+    products = settle("products", None)
+    listed = _kept(products).select("product_id")
+    events = settle("events", None if source.products_from_events else listed)
+    known = database.create_table("known", listed.union(_kept(events).select("product_id"), distinct=True))
+    rest = {name: settle(name, known) for name in ("reviews", "relations")}
+    return {"products": products, "events": events, **rest, "users": settle("users", None)}
+
+
+def _mark_duplicates(rows: ir.Table) -> ir.Table:
+    """Of rows with equal raw cells, wherever in the source's files, all but the first are duplicates."""
+    place = ibis.row_number().over(group_by="identity", order_by=["file", "row"])
+    return rows.mutate(duplicate=place > 0).drop("identity")
+
+
+def _refuse_unknown(rows: ir.Table, known: ir.Table) -> ir.Table:
+    """Refuse what is about a product that no row of products has."""
+    names = [name for name in ("product_id", "other_id") if name in rows.columns]
+    unknown = {name: rows[name].notin(known.product_id) for name in names}
+    reasons = [(unknown[name], "no row of products has `" + rows[name] + "`") for name in names]
+    return _refuse(rows, ibis.or_(*unknown.values()), "unknown_product", ibis.cases(*reasons))
+
+
+def _refuse_second(rows: ir.Table, table: Table) -> ir.Table:
+    """Refuse a second, different row for one key; the first in order of file and row is kept."""
+    rows = rows.mutate(live=_lives(rows))
+    same = ibis.window(group_by=["live", *table.key], order_by=["file", "row"])
+    noun = table.name.removesuffix("s")
+    first = rows.file.first().over(same) + " row " + rows.row.first().over(same).cast("string")
+    rows = rows.mutate(place=ibis.row_number().over(same), reason_if_second=first + f" is kept for the same {noun}")
+    return _refuse(rows, rows.place > 0, f"second_row_for_{noun}", rows.reason_if_second).drop(
+        "live", "place", "reason_if_second"
+    )
+
+
+def _refuse(rows: ir.Table, applies: ir.BooleanValue, rule: str, reason: ir.StringValue) -> ir.Table:
+    applies = _lives(rows) & applies
+    return rows.mutate(rule=applies.ifelse(rule, rows.rule), reason=applies.ifelse(reason, rows.reason))
+
+
+def _lives(rows: ir.Table) -> ir.BooleanValue:
+    return ~rows.duplicate & rows.rule.isnull()
+
+
+def _kept(rows: ir.Table) -> ir.Table:
+    return rows.filter(_lives(rows))
+
+
+def _refused(rows: ir.Table) -> ir.Table:
+    return rows.filter(~rows.duplicate & rows.rule.notnull())
+
+
+def _tables(settled: dict[str, ir.Table], source: Source) -> dict[str, ir.Table]:
+    """The canonical tables, rows in no order yet."""
+    refused = [
+        _refused(rows).select("file", "row", "rule", "reason", "record", table=ibis.literal(name))
+        for name, rows in settled.items()
+    ]
+    kept = {name: _kept(rows) for name, rows in settled.items()}
+    return {
+        **kept,
+        "products": _catalogue(kept, source),
+        "events": inferred.with_sessions(kept["events"]),
+        "refused": ibis.union(*refused),
+    }
+
+
+def _catalogue(kept: dict[str, ir.Table], source: Source) -> ir.Table:
+    """Every product: of the files, and where the source says so, of the events."""
+    products = kept["products"].select(schema.PRODUCTS.names)
+    if source.products_from_events:
+        products = inferred.with_products_of_events(products, kept["events"], source.products_from_events)
+    return products.mutate(
+        category=products.category.fill_null(ibis.literal([], "array<string>")),
+        currency=products.currency.fill_null(ibis.literal(source.currency, "string")),
+    )
+
+
+def _output(rows: ir.Table, table: Table) -> pd.DataFrame:
+    """The rows in order, in exactly the table's columns."""
+    return rows.order_by(ORDER[table.name]).select(table.names).to_pyarrow().to_pandas()
+
+
+def _account(name: str, parts: list[_Raw], rows: ir.Table) -> list[dict[str, Any]]:
+    """What became of the raw rows of one table, file by file.
+
+    Raises:
+        TableError: the counts do not add up, which is a fault of this module and never of the data.
+    """
+    kept = _count(_kept(rows), "file")
+    duplicates = _count(rows.filter(rows.duplicate), "file")
+    refused = _count(_refused(rows), "file", "rule")
+    accounts = []
+    for file, count in sorted((file, count) for part in parts for file, count in part.count.items()):
+        why = {rule: n for (of, rule), n in sorted(refused.items()) if of == file}
+        account = {"rows": count, "kept": kept.get((file,), 0), "duplicates": duplicates.get((file,), 0)}
+        account["refused"] = sum(why.values())
+        if account["rows"] != account["kept"] + account["duplicates"] + account["refused"]:
+            raise TableError(f"{name}: the rows of {file} do not add up: {account}")
+        accounts.append({"table": name, "file": file, **account, "rules": why})
+    return accounts
+
+
+def _count(rows: ir.Table, *by: str) -> dict[tuple[str, ...], int]:
+    """Number of rows in each group."""
+    counted = rows.group_by(by).agg(rows_in_group=rows.count()).to_pyarrow().to_pylist()
+    return {tuple(group[name] for name in by): group["rows_in_group"] for group in counted}
+
+
+def _report(
+    source: Source, key: bytes, accounts: list[dict[str, Any]], unmapped: list[str], tables: dict[str, pd.DataFrame]
+) -> dict[str, Any]:
+    """What stands in reports/ingest.json: no clock, no path, so that equal inputs give equal bytes.
+
+    Raises:
+        TableError: a table does not hold the rows that its account says were kept.
+    """
+    totals = {name: _total([a for a in accounts if a["table"] == name]) for name in tables if name != "refused"}
+    derived = len(tables["products"]) - totals["products"]["kept"]
+    for name, total in totals.items():
+        if total["kept"] + (derived if name == "products" else 0) != len(tables[name]):
+            raise TableError(f"{name} has {len(tables[name])} rows where {total['kept']} were kept")
+    times = tables["events"]["time"]
+    return {
+        "source": source.name,
+        "key_id": privacy.key_id(key),
+        "span": [times.iloc[0].isoformat(), times.iloc[-1].isoformat()] if len(times) else None,
+        "totals": totals,
+        "products_from_events": derived,
+        "unmapped_files": unmapped,
+        "files": accounts,
+    }
+
+
+def _total(accounts: list[dict[str, Any]]) -> dict[str, Any]:
+    """The sum of some files' accounts."""
+    rules: Counter[str] = Counter()
+    for account in accounts:
+        rules.update(account["rules"])
+    counts = {name: sum(a[name] for a in accounts) for name in ("rows", "kept", "duplicates", "refused")}
+    return {**counts, "rules": dict(sorted(rules.items()))}
+
+
+def _tell(report: dict[str, Any]) -> None:
+    """Warn of everything that was left out, and how much of it."""
+    for name, total in report["totals"].items():
+        if left_out := total["rows"] - total["kept"]:
+            why = ", ".join(f"{rule} {n}" for rule, n in total["rules"].items())
+            log.warning(
+                "%s: %d of %d raw rows left out: %d duplicates, %d refused (%s)",
+                name, left_out, total["rows"], total["duplicates"], total["refused"], why,
+            )  # fmt: skip
+    if unmapped := report["unmapped_files"]:
+        log.warning("no block of source %s reads: %s", report["source"], ", ".join(unmapped))

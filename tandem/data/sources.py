@@ -1,0 +1,363 @@
+"""What a file of `sources/` says: where a shop's raw files are and how their columns become ours.
+
+Everything peculiar to a shop stands in its YAML, nothing of it in code. `docs/data.md` explains each key.
+"""
+
+import codecs
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any, ClassVar, Literal, Self
+from zoneinfo import ZoneInfo
+
+import pyarrow as pa
+import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from tandem.data import schema
+from tandem.data.schema import Table
+from tandem.errors import SourceError
+
+GENERATED = {"event_id", "review_id", "kind", "attributes"}
+"""Columns of the tables that a source does not map under `columns`: made here, or set by their own key."""
+
+
+def _regex(pattern: str) -> str:
+    import duckdb
+
+    try:
+        with duckdb.connect() as engine:
+            engine.execute("SELECT regexp_matches('', ?)", [pattern])
+    except duckdb.Error as error:
+        problem = str(error).removeprefix("Invalid Input Error: ")
+        raise ValueError(f"not an RE2 pattern ({problem}); for `does not match` use `unless`") from None
+    return pattern
+
+
+def _glob(pattern: str) -> str:
+    path = PurePosixPath(pattern)
+    if not path.parts or path.is_absolute() or ".." in path.parts:
+        raise ValueError("must be a pattern below the source's folder, such as `**/*.csv`")
+    return pattern
+
+
+Regex = Annotated[str, AfterValidator(_regex)]
+RawColumn = Annotated[str, Field(min_length=1)]
+
+
+class Strict(BaseModel):
+    """A frozen part of a source's YAML; unknown keys are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
+
+
+class OwnRule(Strict):
+    """A source's own rule: the rows it matches are refused, or become events of `kind`.
+
+    A row matches when every pattern of `where` is found in its raw cell and no pattern of `unless` is.
+    """
+
+    name: str = Field(pattern="^[a-z][a-z0-9_]*$")
+    where: dict[RawColumn, Regex] = {}
+    unless: dict[RawColumn, Regex] = {}
+    refuse: str | None = None
+    kind: str | None = None
+
+    @model_validator(mode="after")
+    def _says_what_to_do(self) -> Self:
+        if (self.refuse is None) == (self.kind is None):
+            raise ValueError("a rule has either `refuse: sentence` or `kind: …`")
+        if not self.where and not self.unless:
+            raise ValueError("a rule has `where`, `unless` or both")
+        return self
+
+
+class Levels(Strict):
+    """A category path with one raw column per level, the widest first."""
+
+    columns: tuple[RawColumn, ...] = Field(min_length=1)
+
+
+class Split(Strict):
+    """A category path in one raw column, levels set apart by `split`."""
+
+    column: RawColumn
+    split: str = Field(min_length=1)
+
+
+class Picture(Strict):
+    """A picture in a zip below the source's folder, its member named by a raw column."""
+
+    archive: Annotated[str, AfterValidator(_glob)]
+    column: RawColumn
+
+
+Cell = RawColumn | Levels | Split | Picture
+
+
+class KindColumn(Strict):
+    """The kind stands in a raw column; a value of `null` says that such rows are not used."""
+
+    column: RawColumn
+    values: dict[str, str | None] = Field(min_length=1)
+
+
+class Block(Strict):
+    """One kind of raw file and how its rows become rows of `table`."""
+
+    table: ClassVar[Table]
+    required: ClassVar[tuple[str, ...]]
+
+    files: Annotated[str, AfterValidator(_glob)]
+    format: Literal["csv", "excel", "jsonl"]
+    encoding: str = "utf-8"  # csv and jsonl
+    delimiter: str = Field(",", min_length=1, max_length=1)  # csv
+    sheet: str | None = None  # excel; the first one by default
+    columns: dict[str, Cell]
+    integers: frozenset[str] = frozenset()  # canonical columns written like 17850.0
+    upper: frozenset[str] = frozenset()  # canonical columns to put in capitals
+    time_formats: tuple[str, ...] = ()  # strptime patterns, tried in order on what is not ISO 8601
+    rules: tuple[OwnRule, ...] = ()
+
+    @field_validator("encoding")
+    @classmethod
+    def _known(cls, encoding: str) -> str:
+        try:
+            return codecs.lookup(encoding).name
+        except LookupError:
+            raise ValueError("Python knows no such encoding") from None
+
+    @model_validator(mode="after")
+    def _fits_the_table(self) -> Self:
+        mappable = [name for name in self.table.names if name not in GENERATED]
+        _only(self.columns, mappable, f"columns of {self.table.name}")
+        _only(self.required, self.columns, "`columns`, all of which must be mapped")
+        _only(self.integers | self.upper, self.texts, "mapped text columns (`integers`, `upper`)")
+        for name, cell in self.columns.items():
+            allowed = {"category": (str, Levels, Split), "image": (str, Picture)}.get(name, (str,))
+            if not isinstance(cell, allowed):
+                raise ValueError(f"`{name}` takes the name of one raw column")
+        return self
+
+    @model_validator(mode="after")
+    def _has_sound_rules(self) -> Self:
+        names = [rule.name for rule in self.rules]
+        if len(set(names)) < len(names):
+            raise ValueError(f"two rules have the same name: {', '.join(names)}")
+        for rule in self.rules:
+            _only({rule.kind} - {None}, self.kinds, f"kinds of {self.table.name}")
+        return self
+
+    @model_validator(mode="after")
+    def _keeps_user_ids_apart(self) -> Self:
+        others = [raw for name in self.columns if name != "user_id" for raw in self.raw_of(name)]
+        if self.user_column in [*others, *self.attribute_columns.values()]:
+            raise ValueError(f"`{self.user_column}` holds user ids and cannot be mapped to anything else as well")
+        return self
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Kinds that a row of this table may have; none where it has no kind."""
+        return next((c.values or () for c in self.table.columns if c.name == "kind"), ())
+
+    @property
+    def texts(self) -> list[str]:
+        """Mapped columns that hold text."""
+        return [c.name for c in self.table.columns if c.name in self.columns and c.type == pa.string()]
+
+    @property
+    def user_column(self) -> str | None:
+        """The raw column of user ids."""
+        column = self.columns.get("user_id")
+        return column if isinstance(column, str) else None
+
+    @property
+    def attribute_columns(self) -> dict[str, str]:
+        """Raw columns that make the attributes, by attribute."""
+        return {}
+
+    @property
+    def kind_of(self) -> str | KindColumn | None:
+        """The kind of every row, or the column that tells it."""
+        return None
+
+    def raw_of(self, name: str) -> tuple[str, ...]:
+        """Raw columns that the canonical column `name` is made of."""
+        match self.columns[name]:
+            case Levels(columns=columns):
+                return columns
+            case Split(column=column) | Picture(column=column) | str(column):
+                return (column,)
+
+    @property
+    def named(self) -> list[str]:
+        """Every raw column that this block speaks of, sorted."""
+        mapped = [raw for name in self.columns for raw in self.raw_of(name)]
+        ruled = [raw for rule in self.rules for raw in (*rule.where, *rule.unless)]
+        kind = [self.kind_of.column] if isinstance(self.kind_of, KindColumn) else []
+        return sorted({*mapped, *ruled, *kind, *self.attribute_columns.values()})
+
+
+class WithAttributes(Block):
+    """A block whose further raw columns go into one JSON object."""
+
+    attributes: dict[str, RawColumn] = {}  # attribute → raw column; a list where the names are the same
+
+    @field_validator("attributes", mode="before")
+    @classmethod
+    def _same_names(cls, given: Any) -> Any:
+        return {name: name for name in given} if isinstance(given, list) else given
+
+    @property
+    def attribute_columns(self) -> dict[str, str]:
+        """Raw columns that make the attributes, by attribute."""
+        return self.attributes
+
+
+class WithKind(Block):
+    """A block whose rows have a kind: one for all, or told by a raw column."""
+
+    kind: str | KindColumn
+
+    @model_validator(mode="after")
+    def _is_a_kind(self) -> Self:
+        given = {self.kind} if isinstance(self.kind, str) else set(self.kind.values.values())
+        _only(given - {None}, self.kinds, f"kinds of {self.table.name}")
+        return self
+
+    @property
+    def kind_of(self) -> str | KindColumn | None:
+        """The kind of every row, or the column that tells it."""
+        return self.kind
+
+
+class Events(WithKind):
+    """Raw files whose rows are events."""
+
+    table = schema.EVENTS
+    required = ("product_id", "time")
+    session_gap_minutes: int | None = Field(None, gt=0)  # a longer pause of a user begins a new session
+
+    @model_validator(mode="after")
+    def _has_one_idea_of_sessions(self) -> Self:
+        if self.session_gap_minutes and "session_id" in self.columns:
+            raise ValueError("`session_gap_minutes` infers sessions, yet `session_id` is mapped")
+        return self
+
+
+class Products(WithAttributes):
+    """Raw files whose rows are products."""
+
+    table = schema.PRODUCTS
+    required = ("product_id",)
+
+
+class Reviews(Block):
+    """Raw files whose rows are reviews."""
+
+    table = schema.REVIEWS
+    required = ("product_id", "time")
+
+
+class Users(WithAttributes):
+    """Raw files whose rows are users."""
+
+    table = schema.USERS
+    required = ("user_id",)
+
+
+class Relations(WithKind):
+    """Raw files whose rows are labelled pairs of products."""
+
+    table = schema.RELATIONS
+    required = ("product_id", "other_id")
+
+
+class FromEvents(Strict):
+    """What events tell of their products: raw columns of the events' files, and the price paid."""
+
+    title: RawColumn | None = None
+    description: RawColumn | None = None
+    category: RawColumn | None = None
+    brand: RawColumn | None = None
+    price: Literal["unit_price"] | None = None
+
+    @property
+    def texts(self) -> dict[str, str]:
+        """Raw columns of the texts, by product column."""
+        return {name: raw for name, raw in self.model_dump(exclude={"price"}).items() if raw}
+
+
+class Source(Strict):
+    """One dataset or shop."""
+
+    name: str = Field(pattern="^[a-z][a-z0-9_]*$")
+    title: str
+    timezone: str  # of times that name none
+    currency: str | None = Field(None, pattern="^[A-Z]{3}$")
+    events: tuple[Events, ...] = ()
+    products: tuple[Products, ...] = ()
+    reviews: tuple[Reviews, ...] = ()
+    users: tuple[Users, ...] = ()
+    relations: tuple[Relations, ...] = ()
+    products_from_events: FromEvents | None = None
+    params: dict[str, dict[str, Any]] = {}  # values for params.yaml that suit this source
+
+    @field_validator("timezone")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        try:
+            return ZoneInfo(name).key
+        except (OSError, ValueError):
+            raise ValueError("not a time zone of the IANA list, such as `Europe/London`") from None
+
+    @property
+    def blocks(self) -> dict[str, tuple[Block, ...]]:
+        """The blocks by name of their table."""
+        return {
+            "events": self.events,
+            "products": self.products,
+            "reviews": self.reviews,
+            "users": self.users,
+            "relations": self.relations,
+        }
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """The source described by the YAML file at `path`.
+
+        Raises:
+            SourceError: missing, not YAML, or a value that does not fit; names file, key, value and what fits.
+        """
+        try:
+            values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise SourceError(f"{path} is missing; {_known_sources(path.parent)}") from None
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            raise SourceError(f"{path} cannot be read as YAML: {error}") from None
+        try:
+            source = cls.model_validate(values)
+        except ValidationError as error:
+            raise SourceError(_explain(error, path)) from None
+        if source.name != path.stem:
+            raise SourceError(f"{path}: `name` = {source.name!r} must be the file's own name, {path.stem!r}")
+        return source
+
+
+def _only(given: Iterable[str], allowed: Iterable[str], what: str) -> None:
+    fitting = list(allowed)
+    if wrong := [value for value in given if value not in fitting]:
+        raise ValueError(f"`{'`, `'.join(sorted(wrong))}` not among the {what}: {', '.join(fitting) or 'none'}")
+
+
+def _known_sources(folder: Path) -> str:
+    names = sorted(path.stem for path in folder.glob("*.yaml"))
+    return f"{folder} holds {', '.join(names) or 'no source'}"
+
+
+def _explain(error: ValidationError, path: Path) -> str:
+    lines = []
+    for problem in error.errors():
+        key = ".".join(str(part) for part in problem["loc"])
+        came = "" if problem["type"] == "missing" or isinstance(problem["input"], dict) else f" = {problem['input']!r}"
+        lines.append(f"{path}: `{key}`{came}: {problem['msg'].removeprefix('Value error, ')}")
+    return "\n".join(lines)
