@@ -7,10 +7,11 @@ import socket
 import subprocess
 import tempfile
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 from flows import processes
 from tandem import files
@@ -19,7 +20,6 @@ from tandem.errors import TandemError
 log = logging.getLogger(__name__)
 
 NAME = "tandem"
-SERVICE = "services.service"
 CARRIED = ("tandem", "models", "services", "bentofile.yaml", "requirements.lock")
 """What a bento carries beside the releases."""
 
@@ -65,7 +65,7 @@ def serving(tag: str, port: int | None = None) -> Iterator[str]:
     port = port or free_port()
     with (
         tempfile.TemporaryFile("w+") as output,
-        processes.start("bentoml", *_serve(tag, port), stdout=output, stderr=subprocess.STDOUT) as process,
+        _serve(tag, port, stdout=output, stderr=subprocess.STDOUT) as process,
     ):
         address = f"http://{HOST}:{port}"
         if not _gets_ready(address, process):
@@ -76,7 +76,7 @@ def serving(tag: str, port: int | None = None) -> Iterator[str]:
 
 def serve(tag: str, port: int) -> int:
     """Serve the bento `tag` on loopback in the foreground until it ends, and return its exit status."""
-    with processes.start("bentoml", *_serve(tag, port)) as process:
+    with _serve(tag, port) as process:
         return process.wait()
 
 
@@ -87,8 +87,10 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _serve(tag: str, port: int) -> tuple[str, ...]:
-    return "serve", tag, "--host", HOST, "--port", str(port)
+def _serve(tag: str, port: int, **options: Any) -> AbstractContextManager[subprocess.Popen[str]]:
+    """The server of a bento, which answers from the releases it carries and no others."""
+    environment = {name: value for name, value in processes.environment().items() if name != "TANDEM_SERVING"}
+    return processes.start("bentoml", "serve", tag, "--host", HOST, "--port", str(port), env=environment, **options)
 
 
 def _gets_ready(address: str, process: subprocess.Popen[str]) -> bool:
@@ -114,4 +116,4 @@ def _run(*arguments: str, cwd: Path) -> None:
 
 
 def _tail(text: str, lines: int = 15) -> str:
-    return "\n".join(line for line in text.splitlines()[-lines:])
+    return "\n".join(text.splitlines()[-lines:])

@@ -77,8 +77,7 @@ def switch(source: Source, path: Path = PARAMS) -> None:
         return
     log.info("params.yaml: source %s instead of %s, with the values it recommends", source.name, document["source"])
     document["source"] = source.name
-    recommended = YAML().load(SOURCES / f"{source.name}.yaml")["params"]
-    _merge(document, recommended)
+    _merge(document, yaml.load(SOURCES / f"{source.name}.yaml")["params"])
     partial = path.with_name(f".{path.name}.partial")
     yaml.dump(document, partial)
     partial.replace(path)

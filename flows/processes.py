@@ -25,7 +25,8 @@ GRACE_S = 10
 def start(module: str, *arguments: str, **options: Any) -> Iterator[subprocess.Popen[str]]:
     """`python -m module arguments` by this interpreter; it and all that it started are gone when the block ends."""
     command = [sys.executable, "-m", module, *arguments]
-    process = subprocess.Popen(command, env=environment(), stdin=subprocess.DEVNULL, text=True, **options)
+    options = {"env": environment(), "stdin": subprocess.DEVNULL, "text": True, **options}
+    process = subprocess.Popen(command, **options)
     try:
         yield process
     finally:

@@ -129,14 +129,17 @@ class Registry:
         """
         from mlflow.artifacts import download_artifacts
 
-        address = f"models:/{MODELS[version.task]}/{version.version}"
+        name = MODELS[version.task]
         with tempfile.TemporaryDirectory() as scratch, mapped():
             got = Path(scratch) / RELEASE
             got.mkdir()
+            address = self._client.get_model_version_download_uri(name, str(version.version))
             got = Path(download_artifacts(address, dst_path=str(got), tracking_uri=self.uri))
             found = release.read_manifest(got)["content_hash"]
             if found != version.content_hash:
-                raise ReleaseError(f"{address} holds release {found[:12]}, {version.content_hash[:12]} was registered")
+                raise ReleaseError(
+                    f"{address} holds release {found[:12]}, not {version.content_hash[:12]} as registered"
+                )
             shutil.rmtree(folder, ignore_errors=True)
             shutil.copytree(got, folder)
 

@@ -92,7 +92,8 @@ def _why(lines: list[str]) -> str:
     own = [line for line in lines if not line.startswith("ERROR: ")]
     failed = [match[1] for line in lines if (match := FAILED_STAGE.match(line))]
     if not failed:
-        return "; ".join(line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: "))
+        said = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
+        return "; ".join(said or lines)
     begins = [number for number, line in enumerate(own) if line.startswith("error: ")]
     message = "\n".join(own[begins[-1] if begins else -1 :]).removeprefix("error: ")
     return f"stage `{failed[0]}` stopped: {message}"

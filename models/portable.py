@@ -1,5 +1,6 @@
 """Networks as ONNX: written by Keras, compared after writing, run by onnxruntime without TensorFlow."""
 
+import logging
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -40,12 +41,17 @@ def export(model: Any, example: dict[str, NDArray]) -> Portable:
     """The Keras model as ONNX with any number of rows, checked against the model on `example`.
 
     Raises:
-        ReleaseError: the exported network answers differently by more than 1e-4.
+        ReleaseError: it cannot be exported, or the exported network answers differently by more than 1e-4.
     """
+    logging.getLogger("tf2onnx").setLevel(logging.ERROR)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "network.onnx"
         model.export(str(path), format="onnx", verbose=False)
-        portable = Portable(path.read_bytes())
+        content = path.read_bytes()
+    try:
+        portable = Portable(content)
+    except Exception as error:  # onnxruntime's own errors share no base but this
+        raise ReleaseError(f"the network exported to ONNX cannot be loaded: {error}") from error
     difference = np.abs(portable(example) - np.asarray(model(example))).max()
     if not difference <= TOLERANCE:
         raise ReleaseError(f"the network exported to ONNX differs from the trained one by {difference:g}")

@@ -1,7 +1,7 @@
-"""What training runs share: seeds, stopping on validation, curves."""
+"""What training runs share: seeds, batches as `tf.data`, stopping on validation, curves."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
@@ -10,6 +10,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from models.validation import ndcg_at_10
+from tandem.errors import TandemError
 from tandem.evaluation.cases import Cases
 
 log = logging.getLogger(__name__)
@@ -22,6 +23,20 @@ def prepare(seed: int) -> None:
     keras.backend.clear_session()
     keras.utils.set_random_seed(seed)
     tf.config.experimental.enable_op_determinism()
+
+
+def stream(epoch: Callable[[], Iterator[Any]]) -> tf.data.Dataset:
+    """The batches that `epoch` gives, a new epoch in each pass; every axis may vary between batches."""
+
+    def loose(array: NDArray) -> tf.TensorSpec:
+        return tf.TensorSpec((None,) * array.ndim, array.dtype)
+
+    signature = tf.nest.map_structure(loose, next(epoch()))
+    return tf.data.Dataset.from_generator(epoch, output_signature=signature).prefetch(2)
+
+
+class NothingToLearn(TandemError, ValueError):
+    """The data holds none of what a network learns from."""
 
 
 class Validate(keras.callbacks.Callback):

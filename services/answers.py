@@ -26,6 +26,9 @@ BECAUSE = {
 """What a user did with a product, by code of its kind, the most telling first."""
 
 
+POPULAR_REASON = {source: f"popular in the last {days} days" for source, days in POPULAR.items()}
+
+
 class UnknownProduct(TandemError, LookupError):
     """The catalogue does not hold the product that was asked about."""
 
@@ -43,12 +46,14 @@ def recommend(shelf: Shelf, question: Recommend, user_id: str | None) -> Answer:
         allowed[history.product[history.kind == KIND_CODE["purchase"]]] = False
     ranked = shelf.ranked(history, allowed, question.k) if events else []
     reasons = [_because(shelf, history, pick) for pick in ranked]
-    about = f"{events} events of the user" if events else _nobody(question)
+    about = f"events of the user ({events})" if events else _nobody(question)
     return _answer(shelf, ranked, reasons, [allowed], question.k, about)
 
 
 def related(shelf: Shelf, question: Related) -> Answer:
     """What goes with a product; popular products, near ones first, fill what the ranker leaves open.
+
+    A product that the ranker does not place because of the one asked about gives way to them.
 
     Raises:
         UnknownProduct: the catalogue does not hold it.
@@ -61,8 +66,8 @@ def related(shelf: Shelf, question: Related) -> Answer:
     allowed[item] = False
     kept = shelf.release.histories
     asking = histories.of_products(np.array([item]), kept.products, kept.as_of_us)
-    ranked = shelf.ranked(asking, allowed, question.k)
-    reasons = [f"goes with {catalogue.name(item)}" if pick.why else f"ranked by {pick.source}" for pick in ranked]
+    ranked = [pick for pick in shelf.ranked(asking, allowed, question.k) if pick.why]
+    reasons = [f"goes with {catalogue.name(item)}"] * len(ranked)
     rings = (allowed & near for near in catalogue.around(item))
     return _answer(shelf, ranked, reasons, rings, question.k, f"product {question.product_id}")
 
@@ -86,7 +91,7 @@ def _answer(
     """Ranked products with their reasons, then popular ones from each ring of allowed products in turn."""
     popular = _popular(shelf, ranked, rings, k)
     picks = ranked + popular
-    reasons = reasons + [f"popular in the last {POPULAR[pick.source]} days" for pick in popular]
+    reasons = reasons + [POPULAR_REASON[pick.source] for pick in popular]
     found = shelf.release
     return Answer(
         items=[_item(shelf, pick, reason) for pick, reason in zip(picks, reasons, strict=True)],
@@ -126,7 +131,7 @@ def _item(shelf: Shelf, pick: Pick, reason: str) -> Item:
 
 def _because(shelf: Shelf, history: Histories, pick: Pick) -> str:
     if not pick.why:
-        return f"ranked by {pick.source}"
+        return POPULAR_REASON["popular_7d"] if shelf.popular[0, pick.item] > 0 else f"ranked by {pick.source}"
     if pick.why == pick.item:
         return "because you chose it before"
     kinds = set(history.kind[history.product == pick.why].tolist())

@@ -19,9 +19,10 @@ TEMPLATE = "#/components/schemas/{model}"
 
 def describe() -> dict[str, Any]:
     """The description, version 3.1: whose schemas are JSON Schema as pydantic writes it."""
-    questions, shown = (Recommend, Related), (Answer, Refusal)
-    models = [(model, "validation") for model in questions] + [(model, "serialization") for model in shown]
-    _, schemas = models_json_schema(models, ref_template=TEMPLATE)
+    _, schemas = models_json_schema(
+        [(Recommend, "validation"), (Related, "validation"), (Answer, "serialization"), (Refusal, "serialization")],
+        ref_template=TEMPLATE,
+    )
     return {
         "openapi": "3.1.0",
         "info": {

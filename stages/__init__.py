@@ -12,7 +12,7 @@ from tandem.errors import TandemError
 def run(main: Callable[..., None]) -> None:
     """Call a stage's `main` with the command line's arguments as paths; purposeful errors become one message."""
     settings.quiet()
-    logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s")
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
         main(*(Path(argument) for argument in sys.argv[1:]))
     except TandemError as error:

@@ -28,10 +28,9 @@ def main(snapshot: Path, features: Path, vectors: Path) -> None:
     }
     encoder = text.fit(texts["trial"], EmbedParams.read())
     for window, of_window in texts.items():
-        encoded = encoder(of_window)
-        files.write_arrays(vectors / f"{window}.npz", text=encoded)
-        log.info("wrote %s: %d of %d products have text", vectors / f"{window}.npz", (encoded.any(axis=1)).sum(),
-                 len(encoded) - 1)  # fmt: skip
+        encoded, path = encoder(of_window), vectors / f"{window}.npz"
+        files.write_arrays(path, text=encoded)
+        log.info("wrote %s: %d of %d products have text", path, encoded.any(axis=1).sum(), len(encoded) - 1)
 
 
 if __name__ == "__main__":

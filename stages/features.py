@@ -33,11 +33,8 @@ def main(splits: Path, snapshot: Path, features: Path) -> None:
     for window, as_of in {"trial": cuts.validation, "final": cuts.test}.items():
         built = dataset.build(events, products, as_of, params)
         built.write(features / window)
-        log.info(
-            "wrote %s: %d users, %d products, %d events, %d baskets before %s",
-            features / window, len(built.histories), built.vocabulary.size - 1, len(built.histories.product),
-            len(built.baskets), as_of,
-        )  # fmt: skip
+        sizes = len(built.histories), built.vocabulary.size - 1, len(built.baskets), as_of
+        log.info("wrote %s: %d users, %d products, %d baskets before %s", features / window, *sizes)
 
 
 if __name__ == "__main__":

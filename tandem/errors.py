@@ -27,3 +27,7 @@ class SnapshotRefused(TandemError, ValueError):
 
 class ReleaseError(TandemError, ValueError):
     """A release folder is incomplete, altered, or does not fit what asks for it."""
+
+
+class EvaluationError(TandemError, ValueError):
+    """There is nothing to compare on, or what is to be compared does not fit together."""

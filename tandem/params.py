@@ -128,9 +128,10 @@ class CountingParams(Section):
     half_life_days: float = Field(gt=0)  # of a user's own events
     basket_half_life_days: float = Field(gt=0)  # of baskets in weighted co-counts
     basket_size_exponent: float = Field(ge=0, le=1)  # a basket weighs size ** -exponent
-    asymmetry: float = Field(ge=0, le=1)  # exponent of the antecedent's weight; the consequent has 1 - it
+    asymmetry: tuple[float, ...] = Field(min_length=1)  # exponent of the antecedent's weight; the other has 1 - it
     shrinkage: float = Field(ge=0)  # baskets a pair must have before it is believed by half
-    min_support: int = Field(ge=1)  # baskets that must hold each product of a pair for its lift
+    cosine_shrinkage: float = Field(ge=0)  # baskets added to the divisor of the plain cosine
+    min_support: int = Field(ge=1)  # baskets that must hold a pair before its lift or NPMI counts
     neighbours: int = Field(ge=1)  # strongest weights kept of each product
     markov_window: int = Field(ge=1)  # steps
     ease_l2: float = Field(gt=0)  # in mean diagonals of the co-count matrix

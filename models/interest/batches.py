@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.candidates import Candidates
 from models.interest.counted import Own, Trends
 from models.interest.questions import Questions
 from tandem.features.histories import DAY_US, Histories
@@ -49,8 +50,9 @@ class Batches:
     """Epochs of batches for `tf.data`; epoch n of equal seeds holds equal batches.
 
     Args:
+        length: events of a window.
+        size: windows of a batch.
         negatives: products drawn for each batch; None: all products are candidates.
-        popularity: (products,) how often each product is a target; draws follow its power 3/4.
     """
 
     def __init__(
@@ -67,11 +69,9 @@ class Batches:
     ) -> None:
         self.histories, self.questions, self.own, self.trends = histories, questions, own, trends
         self.windows = Windows.of(histories, questions, length)
-        self.size, self.negatives, self.seed = size, negatives, seed
+        self.candidates = Candidates.of(questions.taken, negatives)
+        self.size, self.seed = size, seed
         self._epoch = 0
-        popularity = np.asarray(questions.taken.sum(axis=0)).ravel()
-        popularity[0] = 0
-        self._draw = popularity**0.75 / max((popularity**0.75).sum(), 1e-9)
 
     def __len__(self) -> int:
         return -(-len(self.windows) // self.size)
@@ -101,7 +101,7 @@ class Batches:
         last, moment = self.questions.last[question], self.questions.moment_us[question]
         events = read(self.histories, begin, end, origin_us=self.histories.time_us[begin])
         taken = self.questions.taken[question]
-        candidates, extra = self._candidates(np.unique(taken.indices), rng)
+        candidates, extra = self.candidates.choose(np.unique(taken.indices), rng)
         start = self.histories.offsets[self.questions.user[question]]
         return {
             **events,
@@ -113,17 +113,6 @@ class Batches:
             **self._counted(start, last + 1, moment, candidates),
             **extra,
         }, taken[:, candidates].toarray().astype(np.float32)
-
-    def _candidates(
-        self, taken: NDArray[np.integer], rng: np.random.Generator
-    ) -> tuple[NDArray[np.int32], dict[str, NDArray[np.float32]]]:
-        if self.negatives is None:
-            return np.arange(1, self.histories.products, dtype=np.int32), {}
-        draws = rng.choice(len(self._draw), self.negatives, p=self._draw)
-        drawn = np.repeat(np.float32([0, 1]), [len(taken), len(draws)])
-        expected = np.concatenate([np.ones(len(taken)), self.negatives * self._draw[draws]])
-        candidates = np.concatenate([taken, draws]).astype(np.int32)
-        return candidates, {"drawn": drawn, "log_expected": np.log(expected).astype(np.float32)}
 
     def _counted(
         self, begin: NDArray[np.int64], end: NDArray[np.int64], moment: NDArray[np.int64], candidates: NDArray[np.int32]

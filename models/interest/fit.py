@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import keras
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
 from models.interest.batches import Batches
@@ -15,7 +14,7 @@ from models.interest.network import InterestNetwork, OneQuestion, UserNetwork
 from models.interest.params import InterestParams
 from models.interest.questions import ask
 from models.portable import CHUNK, Portable, export
-from models.training import callbacks, curve, kept_epochs, prepare
+from models.training import NothingToLearn, callbacks, curve, kept_epochs, prepare, stream
 from tandem.evaluation.cases import Cases
 from tandem.features.dataset import Dataset
 
@@ -36,31 +35,33 @@ def train(dataset: Dataset, params: InterestParams, epochs: int, validation: Cas
     """Train for `epochs`, or, with validation, at most so long and keep the best epoch.
 
     Raises:
-        ValueError: no user has a basket after another event, so there is nothing to learn.
+        NothingToLearn: no user has a basket after another event, so there is nothing to learn.
     """
     prepare(params.seed)
     batches = _batches(dataset, params)
     network = InterestNetwork(dataset.products, params, batches.own.channels)
     optimizer = keras.optimizers.AdamW(params.learning_rate, weight_decay=params.weight_decay)
     network.compile(optimizer=optimizer, jit_compile=False)
-    served = _served(network.user)
 
     def scores(cases: Cases) -> NDArray[np.float32]:
-        learned = weights_of(network, batches.own, params)
-        return learned.scores(served.predict(inputs(cases.histories, params.length), CHUNK, 0), cases.histories, cases.demand)
+        weights = weights_of(network, batches.own, params)
+        asked = served(network.user, weights).predict(inputs(cases.histories, params.length), CHUNK, verbose=0)
+        return weights.scores(asked, cases.histories, cases.demand)
 
     history = network.fit(
-        _stream(batches), epochs=epochs, verbose=0, callbacks=callbacks(scores, validation, params.patience)
+        stream(batches.epoch), epochs=epochs, verbose=0, callbacks=callbacks(scores, validation, params.patience)
     )
     rows = curve(history.history)
-    encoder = export(served, inputs(dataset.histories.take(np.arange(2)), params.length))
-    return Trained(weights_of(network, batches.own, params), encoder, kept_epochs(rows), rows)
+    weights = weights_of(network, batches.own, params)
+    some = dataset.histories.take(np.arange(min(len(dataset.histories), CHUNK)))
+    encoder = export(served(network.user, weights), inputs(some, params.length))
+    return Trained(weights, encoder, kept_epochs(rows), rows)
 
 
 def _batches(dataset: Dataset, params: InterestParams) -> Batches:
     questions = ask(dataset.histories, dataset.params.target_kinds, params.horizon_days)
     if not len(questions):
-        raise ValueError("no user has a basket after an earlier event: an interest network has nothing to learn")
+        raise NothingToLearn("no user has a basket after an earlier event: an interest network has nothing to learn")
     log.info("%d questions, %d products taken", len(questions), questions.taken.nnz)
     return Batches(
         dataset.histories,
@@ -74,27 +75,17 @@ def _batches(dataset: Dataset, params: InterestParams) -> Batches:
     )
 
 
-def _stream(batches: Batches) -> tf.data.Dataset:
-    """The batches as `tf.data`; each pass over it is the next epoch."""
-    first = next(batches.epoch())
-
-    def loose(array: NDArray) -> tf.TensorSpec:
-        return tf.TensorSpec((None,) * array.ndim, array.dtype)
-
-    return tf.data.Dataset.from_generator(batches.epoch, output_signature=tf.nest.map_structure(loose, first)).prefetch(2)
-
-
-def _served(user: UserNetwork) -> keras.Model:
+def served(user: UserNetwork, weights: Weights) -> keras.Model:
     """The user network as serving calls it: one question after the last event of each row."""
     put = {name: keras.Input(shape[1:], dtype=kind, name=name) for name, (shape, kind) in INPUTS.items()}
-    return keras.Model(put, OneQuestion(user)(put))
+    return keras.Model(put, OneQuestion(user, weights.vectors)(put))
 
 
 def weights_of(network: InterestNetwork, own: Own, params: InterestParams) -> Weights:
     """The arrays that scoring needs beside the encoder."""
     counted = network.counted
     return Weights(
-        np.asarray(network.user.vectors.table()),
+        np.asarray(network.vectors.table()),
         *(np.asarray(weight) for weight in (counted.bias, counted.repeat, counted.own, counted.trend)),
         own.weight,
         np.array(own.half_lives_days, np.float64),

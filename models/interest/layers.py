@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from models.interest.losses import NEVER
+from models.losses import NEVER
 from models.products import DescribedProducts
 from tandem.data import schema
 from tandem.features.products import ProductFeatures
@@ -83,8 +83,8 @@ class TimedAttention(layers.Layer):
         place = ops.cast(ops.arange(length), "float32")
         steps = place[:, None] - place[None, :]  # (length, length)
         ago = ops.expand_dims(days[:, :, None] - days[:, None, :], 1)  # (batch, 1, length, length)
-        logits = logits - self.slopes[0] * ops.log1p(ops.maximum(steps, 0.0))
-        logits = logits - self.slopes[1] * ops.log1p(ops.maximum(ago, 0.0))
+        logits = logits - self.slopes[0] * ops.log(1.0 + ops.maximum(steps, 0.0))
+        logits = logits - self.slopes[1] * ops.log(1.0 + ops.maximum(ago, 0.0))
         weights = ops.softmax(ops.where(steps >= 0, logits, NEVER))  # (batch, heads, length, length)
         mixed = ops.einsum("bhij,bjhd->bihd", weights, value)  # (batch, length, heads, size)
         return self.out(ops.reshape(mixed, (-1, length, self.heads * self.size)))

@@ -6,8 +6,6 @@ expressions on DuckDB; Python reads the files and makes the pseudonyms.
 
 import logging
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,9 +14,9 @@ import ibis
 import ibis.expr.types as ir
 import pandas as pd
 import pyarrow as pa
-from ibis.backends.duckdb import Backend
 
 from tandem.data import cells, exports, inferred, mapping, privacy, schema
+from tandem.data.engine import Engine, open_engine
 from tandem.data.schema import Table
 from tandem.data.sources import Block, Source
 from tandem.errors import TableError
@@ -52,14 +50,18 @@ def make(source: Source, folder: Path, key: bytes) -> Canonical:
         SourceError: the files are not as the source describes them.
     """
     found = exports.find(source, folder)
-    with _database(source.timezone) as database:
-        raw = _load(database, found)
-        people = _people(database, raw, key)
-        judged = {name: _judge(database, name, parts, people, source) for name, parts in raw.items()}
-        settled = _settle(database, judged, source)
+    with open_engine(source.timezone) as engine:
+        raw = _load(engine, found)
+        people = _people(engine, raw, key)
+        judged = {name: _judge(engine, name, parts, people, source) for name, parts in raw.items()}
+        settled = _settle(engine, judged, source)
         tables = {name: _output(rows, schema.TABLES[name]) for name, rows in _tables(settled, source).items()}
         accounts = [account for name, parts in raw.items() for account in _account(name, parts, settled[name])]
-    report = _report(source, key, accounts, found.unmapped, tables)
+        derived = _derived(settled) if source.products_from_events else 0
+    _compare(tables, accounts, derived)
+    facts = {"source": source.name, "key_id": privacy.key_id(key), "products_from_events": derived}
+    report = {**facts, "unmapped_files": found.unmapped, **_report(tables["events"], accounts)}
+    _tell(report)
     return Canonical(tables, report)
 
 
@@ -72,63 +74,50 @@ class _Raw:
     count: dict[str, int]  # raw rows by file
 
 
-@contextmanager
-def _database(timezone: str) -> Iterator[Backend]:
-    """An empty DuckDB in memory, where a time without zone is local time of `timezone`."""
-    database = ibis.duckdb.connect()
-    try:
-        database.con.execute("SET TimeZone = ?", [timezone])
-        yield database
-    finally:
-        database.disconnect()
+def _load(engine: Engine, found: exports.Exports) -> dict[str, list[_Raw]]:
+    """Every block's files as one table of text each, by name of the canonical table."""
+    return {name: [_load_block(engine, block, files) for block, files in blocks] for name, blocks in found.of.items()}
 
 
-def _load(database: Backend, found: exports.Exports) -> dict[str, list[_Raw]]:
-    """Every block's files as one table of text each."""
-    loaded: dict[str, list[_Raw]] = {}
-    for name, blocks in found.of.items():
-        loaded[name] = []
-        for place, (block, files) in enumerate(blocks):
-            rows = exports.read(files, block)
-            count = dict.fromkeys((export.name for export in files), 0)
-            for value in rows["file"].value_counts().to_pylist():
-                count[value["values"]] = value["counts"]
-            table = database.create_table(f"raw_{name}_{place}", ibis.memtable(rows))
-            loaded[name].append(_Raw(block, table, count))
-    return loaded
+def _load_block(engine: Engine, block: Block, files: list[exports.Export]) -> _Raw:
+    rows = exports.read(files, block)
+    counts = dict.fromkeys((export.name for export in files), 0)
+    counts |= {found["values"]: found["counts"] for found in rows["file"].value_counts().to_pylist()}
+    return _Raw(block, engine.store(rows), counts)
 
 
-def _people(database: Backend, raw: dict[str, list[_Raw]], key: bytes) -> ir.Table:
-    """Every user id of the source, as the shop writes it, beside its pseudonym."""
-    named = [part for parts in raw.values() for part in parts if part.block.user_column]
-    ids = [part.rows.select(user=cells.text(part.rows.raw, part.block, "user_id")) for part in named]
-    known = [user for part in ids for user in part.distinct().user.to_pyarrow().to_pylist() if user is not None]
-    users = pd.Series(sorted(set(known)), dtype=object)
-    table = pa.table({"user": pa.array(users, pa.string()), "pseudonym": pa.array(privacy.pseudonyms(key, users), pa.string())})
-    return database.create_table("people", ibis.memtable(table))
+def _people(engine: Engine, raw: dict[str, list[_Raw]], key: bytes) -> ir.Table:
+    """Every user id, as the shop writes it, beside its pseudonym: `user`, `pseudonym`."""
+    parts = [part for parts in raw.values() for part in parts if part.block.user_column]
+    ids = [cells.text(part.rows.raw, part.block, "user_id") for part in parts]
+    known = {user for text in ids for user in text.as_table().distinct().to_pyarrow()[0].to_pylist()} - {None}
+    users = pd.Series(sorted(known), dtype=object)
+    columns = {"user": users, "pseudonym": privacy.pseudonyms(key, users)}
+    return engine.store(pa.table({name: pa.array(column, pa.string()) for name, column in columns.items()}))
 
 
-def _judge(database: Backend, name: str, parts: list[_Raw], people: ir.Table, source: Source) -> ir.Table:
+def _judge(engine: Engine, name: str, parts: list[_Raw], people: ir.Table, source: Source) -> ir.Table:
     """The rows of one table, judged one by one; what depends on other rows is still open."""
     told = source.products_from_events if name == "events" else None
-    judged = [mapping.judge(part.rows, part.block, people, told) for part in parts]
-    together = ibis.union(*judged) if len(judged) > 1 else judged[0] if judged else mapping.nothing(schema.TABLES[name])
-    return database.create_table(f"judged_{name}", together)
+    judged = [mapping.judge(engine, part.rows, part.block, people, told) for part in parts]
+    if len(judged) == 1:
+        return judged[0]
+    return engine.store(ibis.union(*judged) if judged else mapping.nothing(schema.TABLES[name]), *judged)
 
 
-def _settle(database: Backend, judged: dict[str, ir.Table], source: Source) -> dict[str, ir.Table]:
+def _settle(engine: Engine, judged: dict[str, ir.Table], source: Source) -> dict[str, ir.Table]:
     """The judged rows, each now kept, a `duplicate`, or refused by a `rule`."""
 
     def settle(name: str, known: ir.Table | None) -> ir.Table:
         rows = _mark_duplicates(judged[name])
         rows = rows if known is None else _refuse_unknown(rows, known)
         rows = _refuse_second(rows, schema.TABLES[name]) if name in KEYED else rows
-        return database.create_table(f"settled_{name}", rows)
+        return engine.store(rows, judged[name])
 
     products = settle("products", None)
     listed = _kept(products).select("product_id")
     events = settle("events", None if source.products_from_events else listed)
-    known = database.create_table("known", listed.union(_kept(events).select("product_id"), distinct=True))
+    known = engine.store(listed.union(_kept(events).select("product_id"), distinct=True))
     rest = {name: settle(name, known) for name in ("reviews", "relations")}
     return {"products": products, "events": events, **rest, "users": settle("users", None)}
 
@@ -183,10 +172,11 @@ def _tables(settled: dict[str, ir.Table], source: Source) -> dict[str, ir.Table]
         for name, rows in settled.items()
     ]
     kept = {name: _kept(rows) for name, rows in settled.items()}
+    infers = any(block.session_gap_minutes for block in source.events)
     return {
         **kept,
         "products": _catalogue(kept, source),
-        "events": inferred.with_sessions(kept["events"]),
+        "events": inferred.with_sessions(kept["events"]) if infers else kept["events"],
         "refused": ibis.union(*refused),
     }
 
@@ -233,27 +223,32 @@ def _count(rows: ir.Table, *by: str) -> dict[tuple[str, ...], int]:
     return {tuple(group[name] for name in by): group["rows_in_group"] for group in counted}
 
 
-def _report(
-    source: Source, key: bytes, accounts: list[dict[str, Any]], unmapped: list[str], tables: dict[str, pd.DataFrame]
-) -> dict[str, Any]:
-    """What stands in reports/ingest.json: no clock, no path, so that equal inputs give equal bytes.
+def _derived(settled: dict[str, ir.Table]) -> int:
+    """Number of products that only events know."""
+    listed, events = _kept(settled["products"]), _kept(settled["events"])
+    seen = events.select("product_id").distinct().to_pyarrow()[0].to_pylist()
+    return len(set(seen) - set(listed.product_id.to_pyarrow().to_pylist()))
+
+
+def _compare(tables: dict[str, pd.DataFrame], accounts: list[dict[str, Any]], derived: int) -> None:
+    """Raise unless every table holds exactly the rows of its account.
 
     Raises:
-        TableError: a table does not hold the rows that its account says were kept.
+        TableError: it does not, which is a fault of this module and never of the data.
     """
-    totals = {name: _total([a for a in accounts if a["table"] == name]) for name in tables if name != "refused"}
-    derived = len(tables["products"]) - totals["products"]["kept"]
-    for name, total in totals.items():
-        if total["kept"] + (derived if name == "products" else 0) != len(tables[name]):
-            raise TableError(f"{name} has {len(tables[name])} rows where {total['kept']} were kept")
-    times = tables["events"]["time"]
+    for name, frame in tables.items():
+        of = [a["refused"] if name == "refused" else a["kept"] for a in accounts if name in ("refused", a["table"])]
+        expected = sum(of) + (derived if name == "products" else 0)
+        if len(frame) != expected:
+            raise TableError(f"{name} has {len(frame)} rows where the account says {expected}")
+
+
+def _report(events: pd.DataFrame, accounts: list[dict[str, Any]]) -> dict[str, Any]:
+    """Span of the events and the account, by table and by file; no clock and no path, so that it is the same again."""
+    times = events["time"]
     return {
-        "source": source.name,
-        "key_id": privacy.key_id(key),
         "span": [times.iloc[0].isoformat(), times.iloc[-1].isoformat()] if len(times) else None,
-        "totals": totals,
-        "products_from_events": derived,
-        "unmapped_files": unmapped,
+        "totals": {name: _total([a for a in accounts if a["table"] == name]) for name in ORDER if name != "refused"},
         "files": accounts,
     }
 
@@ -270,11 +265,11 @@ def _total(accounts: list[dict[str, Any]]) -> dict[str, Any]:
 def _tell(report: dict[str, Any]) -> None:
     """Warn of everything that was left out, and how much of it."""
     for name, total in report["totals"].items():
-        if left_out := total["rows"] - total["kept"]:
-            why = ", ".join(f"{rule} {n}" for rule, n in total["rules"].items())
+        if total["rows"] > total["kept"]:
+            why = ", ".join(f"{rule} {count}" for rule, count in total["rules"].items()) or "none"
             log.warning(
-                "%s: %d of %d raw rows left out: %d duplicates, %d refused (%s)",
-                name, left_out, total["rows"], total["duplicates"], total["refused"], why,
-            )  # fmt: skip
+                "%s: of %d raw rows %d are duplicates and %d are refused: %s",
+                *(name, total["rows"], total["duplicates"], total["refused"], why),
+            )
     if unmapped := report["unmapped_files"]:
-        log.warning("no block of source %s reads: %s", report["source"], ", ".join(unmapped))
+        log.warning("source %s does not read %s", report["source"], ", ".join(unmapped))

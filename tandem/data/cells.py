@@ -24,7 +24,7 @@ NO_PATH = ibis.null("array<string>")
 
 
 @ibis.udf.scalar.builtin
-def try_strptime(text: str, pattern: str) -> dt.timestamp:  # type: ignore[empty-body]
+def try_strptime(text: str, pattern: str) -> dt.timestamp:
     """DuckDB's own: the time without zone, null where the text does not fit the pattern."""
 
 

@@ -1,5 +1,6 @@
 """DuckDB in memory behind Ibis: tables are expressions until `store` makes one of them real."""
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -16,12 +17,15 @@ class Engine:
         self._database = database
         self._stored = 0
 
-    def store(self, table: ir.Table | pa.Table) -> ir.Table:
-        """The table's rows, computed now and kept until the connection closes."""
+    def store(self, table: ir.Table | pa.Table, *done: ir.Table) -> ir.Table:
+        """The table's rows, computed now and kept; stored tables that are `done` with are let go."""
         self._stored += 1
-        # Ibis 12 cannot drop the view that it makes of a plain Arrow table; of a memtable it can.
+        # Given a plain Arrow table, Ibis 12 stumbles over dropping a view of its own; given a memtable it does not.
         rows = ibis.memtable(table) if isinstance(table, pa.Table) else table
-        return self._database.create_table(f"stored_{self._stored}", rows)
+        stored = self._database.create_table(f"stored_{self._stored}", rows)
+        for old in done:
+            self._database.con.execute(f"DROP TABLE {old.get_name()}")
+        return stored
 
 
 @contextmanager
@@ -29,7 +33,9 @@ def open_engine(timezone: str) -> Iterator[Engine]:
     """An empty database, closed at the end; a time without zone is local time of `timezone`."""
     database = ibis.duckdb.connect()
     try:
-        database.con.execute("SET TimeZone = ?", [timezone])
-        yield Engine(database)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "fetch_arrow_table", DeprecationWarning)  # Ibis 12 asks DuckDB 2 for it
+            database.con.execute("SET TimeZone = ?", [timezone])
+            yield Engine(database)
     finally:
         database.disconnect()

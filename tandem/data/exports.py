@@ -83,6 +83,10 @@ def read(exports: list[Export], block: Block) -> pa.Table:
 def _names(folder: Path) -> list[str]:
     if not folder.is_dir():
         raise SourceError(f"{folder} is not a folder; it should hold the shop's raw files (`tandem ingest` puts them)")
+    try:
+        next(folder.iterdir(), None)  # rglob is silent about a folder that may not be read
+    except OSError as error:
+        raise SourceError(f"{folder} cannot be read: {error.strerror}") from None
     paths = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
     return sorted(path.as_posix() for path in paths if not any(part.startswith(".") for part in path.parts))
 

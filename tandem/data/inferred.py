@@ -6,22 +6,23 @@ import ibis.expr.types as ir
 from tandem.data import cells
 from tandem.data.sources import FromEvents
 
+TOLD = ["time", "file", "row"]
+"""The order of events, ties in the order of the raw rows."""
+
 
 def with_sessions(events: ir.Table) -> ir.Table:
     """Events with a session wherever `session_gap_minutes` asks for it; its id is that of its first event.
 
     A user's event begins a session when the one before lies more than the gap back. Events without user get none.
     """
-    events = events.mutate(inferred=events.session_gap_minutes.notnull() & events.user_id.notnull())
-    own = ibis.window(group_by=["inferred", "user_id"], order_by=["time", "file", "row"])
-    pause_us = events.time.delta(events.time.lag().over(own), unit="microsecond")
-    begins = pause_us.isnull() | (pause_us > 60_000_000 * events.session_gap_minutes)
-    events = events.mutate(opening=begins.ifelse(events.event_id, ibis.null(str)))
-    so_far = ibis.window(
-        group_by=["inferred", "user_id"], order_by=["time", "file", "row"], preceding=None, following=0
-    )
-    session = events.opening.last(include_null=False).over(so_far)
-    return events.mutate(session_id=events.inferred.ifelse(session, events.session_id))
+    asked = events.mutate(asked=events.session_gap_minutes.notnull() & events.user_id.notnull())
+    own = ibis.window(group_by=["asked", "user_id"], order_by=TOLD)
+    pause_us = asked.time.delta(asked.time.lag().over(own), unit="microsecond")
+    begun = asked.mutate(begins=pause_us > 60_000_000 * asked.session_gap_minutes)
+    so_far = ibis.window(group_by=["asked", "user_id"], order_by=TOLD, preceding=None, following=0)
+    counted = begun.mutate(place=begun.begins.cast("int64").sum().over(so_far))
+    session = counted.event_id.first().over(group_by=["asked", "user_id", "place"], order_by=TOLD)
+    return counted.mutate(session_id=counted.asked.ifelse(session, counted.session_id))
 
 
 def with_products_of_events(listed: ir.Table, events: ir.Table, told: FromEvents) -> ir.Table:

@@ -12,14 +12,12 @@ ORIGIN = {"file": "string", "row": "int64", "identity": "string", "record": "str
 VERDICT = {"rule": "string", "reason": "string"}
 
 
-def judge(
-    engine: Engine, rows: ir.Table, block: Block, people: ir.Table, told: FromEvents | None = None
-) -> ir.Table:
+def judge(engine: Engine, rows: ir.Table, block: Block, people: ir.Table, told: FromEvents | None = None) -> ir.Table:
     """The rows of one block with their values and the first rule that refuses each.
 
     Args:
         engine: stores what lies between.
-        rows: `file`, `row`, `problem` and `raw`, as `tandem.data.exports.read` has them.
+        rows: stored `file`, `row`, `problem` and `raw`, as `tandem.data.exports.read` has them; let go afterwards.
         block: how they become rows of its table.
         people: `user`, an id as the shop writes it, and its `pseudonym`; no user id gets past here.
         told: what events say of their products.
@@ -29,11 +27,12 @@ def judge(
         `reason` (null where no rule applies), every column of the table; for events also `told_<product column>` and
         `session_gap_minutes`.
     """
-    texts = engine.store(_texts(rows, block, people, told))
-    values = engine.store(_values(texts, block))
+    texts = engine.store(_texts(rows, block, people, told), rows)
+    values = engine.store(_values(texts, block), texts)
     rule, reason = rules.verdict(rules.of(values, block))
     further = [name for name in values.columns if name.startswith("told_") or name == "session_gap_minutes"]
-    return values.mutate(rule=rule, reason=reason).select(*ORIGIN, *VERDICT, *block.table.names, *further)
+    columns = [*ORIGIN, *VERDICT, *block.table.names, *further]
+    return engine.store(values.mutate(rule=rule, reason=reason).select(columns), values)
 
 
 def nothing(table: Table) -> ir.Table:
@@ -110,7 +109,7 @@ def _values(texts: ir.Table, block: Block) -> ir.Table:
     if block.kind_of is not None:
         values["kind"] = _kind(texts, block)
     if block.table is schema.EVENTS:
-        values["quantity"] = _quantity(values, block)
+        values["quantity"] = _quantity(texts, values, block)
     return texts.mutate(**values)
 
 
@@ -131,10 +130,10 @@ def _kind(texts: ir.Table, block: Block) -> ir.StringValue:
     return ibis.cases(*given, else_=told) if given else told
 
 
-def _quantity(values: dict[str, ir.Value], block: Block) -> ir.FloatingValue:
-    """Pieces. Returned ones are negative in some shops, here never; what is no sale and tells nothing is one piece."""
+def _quantity(texts: ir.Table, values: dict[str, ir.Value], block: Block) -> ir.FloatingValue:
+    """Pieces. Returned ones are negative in some shops, here never; an event without word of them, no sale, is one."""
     if "quantity" not in block.columns:
         return ibis.literal(1.0)
     kind, told = values["kind"], values["quantity"]
-    pieces = (kind == "return").ifelse(told.abs(), told)
-    return kind.isin(rules.SALES).ifelse(pieces, pieces.fill_null(1.0))
+    silent = ~kind.isin(rules.SALES) & texts.text_quantity.isnull()
+    return ibis.cases((silent, 1.0), (kind == "return", told.abs()), else_=told)

@@ -83,8 +83,8 @@ def _generate(settings: Settings) -> None:
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with open(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="ascii") as out:
-            out.write(secrets.token_hex(KEY_BYTES) + "\n")
+        partial.touch(mode=0o600, exist_ok=False)
+        partial.write_text(secrets.token_hex(KEY_BYTES) + "\n", encoding="ascii")
         os.link(partial, path)
         log.info("wrote a new pseudonym key to %s; without it pseudonyms cannot be continued: keep it safe", path)
     except FileExistsError:

@@ -35,7 +35,14 @@ def of(rows: ir.Table, block: Block) -> list[Rule]:
     """
     unreadable = Rule("unreadable_row", rows.problem.notnull(), rows.problem)
     own = [Rule(rule.name, rows.matched == rule.name, rule.refuse) for rule in block.rules if rule.refuse is not None]
-    return [unreadable, *own, *_of_reading(rows, block), *_of_kind(rows, block), *_of_sale(rows, block), *_of_range(rows, block)]
+    return [
+        unreadable,
+        *own,
+        *_of_reading(rows, block),
+        *_of_kind(rows, block),
+        *_of_sale(rows, block),
+        *_of_range(rows, block),
+    ]
 
 
 def verdict(rules: list[Rule]) -> tuple[ir.StringValue, ir.StringValue]:
@@ -56,7 +63,7 @@ def _of_reading(rows: ir.Table, block: Block) -> list[Rule]:
         if name in block.required:
             found.append(Rule(f"missing_{name}", text.isnull(), f"{name} is missing"))
         if what := _what(column):
-            unreadable = text.notnull() & rows[f"read_{name}"].isnull()
+            unreadable = text.notnull() & rows[name].isnull()
             found.append(Rule(f"unreadable_{name}", unreadable, ibis.literal(f"{name} ") + quote(text) + f" is {what}"))
     return found
 

@@ -22,15 +22,27 @@ GENERATED = {"event_id", "review_id", "kind", "attributes"}
 
 
 def _regex(pattern: str) -> str:
+    if problem := _problem("SELECT regexp_matches('', ?)", pattern):
+        raise ValueError(f"not an RE2 pattern ({problem}); for `does not match` there is `unless`")
+    return pattern
+
+
+def _time_format(pattern: str) -> str:
+    if problem := _problem("SELECT try_strptime('', ?)", pattern):
+        raise ValueError(f"not a strptime pattern ({problem})")
+    return pattern
+
+
+def _problem(query: str, pattern: str) -> str | None:
+    """What DuckDB, which will use the pattern, has against it."""
     import duckdb
 
     try:
         with duckdb.connect() as engine:
-            engine.execute("SELECT regexp_matches('', ?)", [pattern])
+            engine.execute(query, [pattern])
     except duckdb.Error as error:
-        problem = str(error).removeprefix("Invalid Input Error: ")
-        raise ValueError(f"not an RE2 pattern ({problem}); for `does not match` use `unless`") from None
-    return pattern
+        return str(error).splitlines()[0]
+    return None
 
 
 def _glob(pattern: str) -> str:
@@ -41,6 +53,7 @@ def _glob(pattern: str) -> str:
 
 
 Regex = Annotated[str, AfterValidator(_regex)]
+TimeFormat = Annotated[str, AfterValidator(_time_format)]
 RawColumn = Annotated[str, Field(min_length=1)]
 
 
@@ -53,7 +66,8 @@ class Strict(BaseModel):
 class OwnRule(Strict):
     """A source's own rule: the rows it matches are refused, or become events of `kind`.
 
-    A row matches when every pattern of `where` is found in its raw cell and no pattern of `unless` is.
+    A row matches when every pattern of `where` is found in its raw cell, white space around it aside, and no pattern
+    of `unless` is. Of several rules that match, the first speaks.
     """
 
     name: str = Field(pattern="^[a-z][a-z0-9_]*$")
@@ -115,7 +129,7 @@ class Block(Strict):
     columns: dict[str, Cell]
     integers: frozenset[str] = frozenset()  # canonical columns written like 17850.0
     upper: frozenset[str] = frozenset()  # canonical columns to put in capitals
-    time_formats: tuple[str, ...] = ()  # strptime patterns, tried in order on what is not ISO 8601
+    time_formats: tuple[TimeFormat, ...] = ()  # strptime patterns, tried in order on what is not ISO 8601
     rules: tuple[OwnRule, ...] = ()
 
     @field_validator("encoding")
@@ -131,11 +145,11 @@ class Block(Strict):
         mappable = [name for name in self.table.names if name not in GENERATED]
         _only(self.columns, mappable, f"columns of {self.table.name}")
         _only(self.required, self.columns, "`columns`, all of which must be mapped")
-        _only(self.integers | self.upper, self.texts, "mapped text columns (`integers`, `upper`)")
         for name, cell in self.columns.items():
             allowed = {"category": (str, Levels, Split), "image": (str, Picture)}.get(name, (str,))
             if not isinstance(cell, allowed):
                 raise ValueError(f"`{name}` takes the name of one raw column")
+        _only(self.integers | self.upper, self.texts, "mapped text columns (`integers`, `upper`)")
         return self
 
     @model_validator(mode="after")
@@ -144,12 +158,13 @@ class Block(Strict):
         if len(set(names)) < len(names):
             raise ValueError(f"two rules have the same name: {', '.join(names)}")
         for rule in self.rules:
-            _only({rule.kind} - {None}, self.kinds, f"kinds of {self.table.name}")
+            _only([rule.kind] if rule.kind else [], self.kinds, f"kinds of {self.table.name}")
         return self
 
     @model_validator(mode="after")
     def _keeps_user_ids_apart(self) -> Self:
         others = [raw for name in self.columns if name != "user_id" for raw in self.raw_of(name)]
+        others += [self.kind_of.column] if isinstance(self.kind_of, KindColumn) else []
         if self.user_column in [*others, *self.attribute_columns.values()]:
             raise ValueError(f"`{self.user_column}` holds user ids and cannot be mapped to anything else as well")
         return self
@@ -220,8 +235,8 @@ class WithKind(Block):
 
     @model_validator(mode="after")
     def _is_a_kind(self) -> Self:
-        given = {self.kind} if isinstance(self.kind, str) else set(self.kind.values.values())
-        _only(given - {None}, self.kinds, f"kinds of {self.table.name}")
+        given = [self.kind] if isinstance(self.kind, str) else self.kind.values.values()
+        _only([kind for kind in given if kind], self.kinds, f"kinds of {self.table.name}")
         return self
 
     @property
@@ -307,8 +322,19 @@ class Source(Strict):
     def _known(cls, name: str) -> str:
         try:
             return ZoneInfo(name).key
-        except (OSError, ValueError):
+        except (KeyError, OSError, ValueError):
             raise ValueError("not a time zone of the IANA list, such as `Europe/London`") from None
+
+    @model_validator(mode="after")
+    def _knows_its_products(self) -> Self:
+        told = self.products_from_events
+        if not self.events:
+            raise ValueError("`events` has no block")
+        if not self.products and told is None:
+            raise ValueError("products come from `products`, `products_from_events` or both; neither is there")
+        if told and {block.user_column for block in self.events} & set(told.texts.values()):
+            raise ValueError("`products_from_events` takes texts from the column of user ids")
+        return self
 
     @property
     def blocks(self) -> dict[str, tuple[Block, ...]]:

@@ -10,6 +10,7 @@ from tandem.demo.assortment import BRAND_NAMES, LEAVES
 from tandem.demo.size import DemoSize
 
 ARCHETYPES = 8
+PURITY = 0.25  # Dirichlet concentration of a mixture: the smaller, the nearer to one archetype
 CONTRAST = 1.5  # spread of an archetype's log interest in a category
 ERRAND_INTEREST = 0.35  # in accessories and consumables on visits for pleasure, a durable being 1
 LOYALTY = 2.0  # spread of an archetype's liking of a brand, in log odds
@@ -62,8 +63,8 @@ class Customers:
 def make(size: DemoSize, rng: np.random.Generator) -> Customers:
     """The customers; each archetype holds its own few categories and brands dear."""
     people = _people(size, rng)
-    before = rng.dirichlet(np.full(ARCHETYPES, 0.4), size.customers)
-    other = rng.dirichlet(np.full(ARCHETYPES, 0.4), size.customers)
+    before = rng.dirichlet(np.full(ARCHETYPES, PURITY), size.customers)
+    other = rng.dirichlet(np.full(ARCHETYPES, PURITY), size.customers)
     after = np.where(people["drifts"].to_numpy()[:, None], other, before)
     interest = np.exp(rng.normal(0, CONTRAST, (ARCHETYPES, len(LEAVES))))
     interest *= np.array([1.0 if leaf.role == "durable" else ERRAND_INTEREST for leaf in LEAVES])

@@ -9,7 +9,7 @@ from tandem.errors import ParamsError
 
 @dataclass(frozen=True)
 class DemoSize:
-    """Numbers of everything that scales; the defaults give about 87,000 rows of events.
+    """Numbers of everything that scales; the defaults give about 85,000 rows of events.
 
     Raises:
         ParamsError: too few customers or days, or fewer than two products for each narrowest category.

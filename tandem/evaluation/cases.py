@@ -1,6 +1,7 @@
 """Questions with known answers: whom to rank for, what came true later, what may not be answered."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -8,6 +9,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from tandem.features import baskets, histories
+from tandem.features.dataset import Dataset
 from tandem.features.demand import Demand
 from tandem.features.histories import Histories
 from tandem.features.vocabulary import Vocabulary
@@ -24,6 +26,64 @@ class Cases:
 
     def __len__(self) -> int:
         return len(self.histories)
+
+    def take(self, rows: NDArray[np.integer]) -> "Cases":
+        """The cases at `rows`, in that order."""
+        return Cases(self.histories.take(rows), self.demand, self.truth[rows], self.masked[rows])
+
+    def spread(self, limit: int) -> "Cases":
+        """At most `limit` cases, evenly spread over their order."""
+        if len(self) <= limit:
+            return self
+        return self.take(np.linspace(0, len(self) - 1, limit).astype(np.int64))
+
+    def only_new(self, kinds: tuple[str, ...]) -> "Cases":
+        """The same rows with what each user took before, by `kinds`, masked and out of the truth."""
+        masked = self.histories.seen(kinds)
+        truth = (self.truth - self.truth.multiply(masked)).tocsr()
+        truth.eliminate_zeros()
+        return Cases(self.histories, self.demand, truth, masked)
+
+    def recode(self, old: Vocabulary, new: Vocabulary) -> "Cases":
+        """The same cases in another vocabulary: what it does not know is left out of histories, truth and mask.
+
+        A case keeps its place even when nothing of it is known. What a ranker of that vocabulary cannot
+        recommend stays part of the truth it is measured by: see `metrics.Ideal`.
+        """
+        if old.ids == new.ids:
+            return self
+        index = np.concatenate([[0], new.encode(old.ids)])
+        daily = np.zeros((len(self.demand.daily), new.size), np.float32)
+        known = np.flatnonzero(index)
+        daily[:, index[known]] = self.demand.daily[:, known]
+        return Cases(
+            _recode_histories(self.histories, index, new.size),
+            Demand(daily, self.demand.as_of_us),
+            _recode_matrix(self.truth, index, new.size),
+            _recode_matrix(self.masked, index, new.size),
+        )
+
+
+VIEWS = {"recommend": ("all", "new"), "related": ("together", "beyond_popularity")}
+"""Views of each task; the first is the one that decides."""
+
+BEYOND_POPULARITY_LIFT = 5.0
+
+
+def views(task: str, known: Dataset, later: pd.DataFrame, *, min_count: int) -> dict[str, Cases]:
+    """The cases of each view of a task, for what is known up to one moment and what came in a window after it.
+
+    Args:
+        known: histories, demand and vocabulary; its `target_kinds` are what counts as taking.
+        later: schema.EVENTS rows of the window.
+        min_count: later baskets that must hold a pair, for `related`.
+    """
+    kinds, vocabulary, demand = known.params.target_kinds, known.vocabulary, known.demand
+    if task == "recommend":
+        bought = partial(of_users, known.histories, demand, later, vocabulary, kinds)
+        return {"all": bought(new=False), "new": bought(new=True)}
+    went_with = partial(of_products, later, demand, vocabulary, kinds, min_count=min_count)
+    return {"together": went_with(), "beyond_popularity": went_with(min_lift=BEYOND_POPULARITY_LIFT)}
 
 
 def of_users(
@@ -49,12 +109,9 @@ def of_users(
     truth = sp.csr_array((np.ones(found.sum()), (row[found], product[found])), shape=shape)
     truth.sum_duplicates()
     truth.data[:] = 1
-    masked = known.seen(kinds) if new else sp.csr_array(shape)
-    if new:
-        truth = (truth - truth.multiply(masked)).tocsr()
-        truth.eliminate_zeros()
-    rows = np.flatnonzero(np.diff(truth.indptr))
-    return Cases(known.take(rows), demand, truth[rows], masked[rows])
+    cases = Cases(known, demand, truth, sp.csr_array(shape))
+    cases = cases.only_new(kinds) if new else cases
+    return cases.take(np.flatnonzero(np.diff(cases.truth.indptr)))
 
 
 def of_products(
@@ -94,3 +151,20 @@ def of_products(
 
 def _asking(asked: NDArray[np.integer], vocabulary: Vocabulary, demand: Demand) -> Histories:
     return histories.of_products(asked, vocabulary.size, demand.as_of_us)
+
+
+def _recode_histories(known: Histories, index: NDArray[np.integer], products: int) -> Histories:
+    product = index[known.product]
+    kept = product > 0
+    before = np.concatenate([[0], np.cumsum(kept)])
+    columns = {name: getattr(known, name)[kept] for name in ("kind", "time_us", "basket")}
+    offsets = before[known.offsets].astype(np.int64)
+    return replace(known, product=product[kept].astype(np.int32), offsets=offsets, products=products, **columns)
+
+
+def _recode_matrix(matrix: sp.csr_array, index: NDArray[np.integer], products: int) -> sp.csr_array:
+    cells = matrix.tocoo()
+    rows, columns = cells.coords
+    kept = index[columns] > 0
+    values = cells.data[kept], (rows[kept], index[columns[kept]])
+    return sp.csr_array(values, shape=(matrix.shape[0], products))

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class TextEncoder:
     """Learned terms and directions; call it with texts."""
 
-    terms: "TfidfVectorizer | None"  # None when there was no text to learn from
+    terms: "TfidfVectorizer | None"  # None when no text had a term to learn
     directions: NDArray[np.float64]  # (terms, dim) orthonormal columns, or zero beyond the rank
 
     def __call__(self, texts: list[str]) -> NDArray[np.float32]:
@@ -56,12 +56,12 @@ def fit(texts: list[str], params: EmbedParams) -> TextEncoder:
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.utils.extmath import randomized_svd
 
-    known = [text for text in texts if text]
-    if not known:
-        return TextEncoder(None, np.zeros((0, params.dim)))
     terms = TfidfVectorizer(
         analyzer="char", ngram_range=params.ngram, max_features=params.max_terms, lowercase=False, sublinear_tf=True
     )
+    known = [text for text in texts if text]
+    if not any(map(terms.build_analyzer(), known)):
+        return TextEncoder(None, np.zeros((0, params.dim)))
     weights = terms.fit_transform(known)  # (texts, terms)
     rank = min(params.dim, *weights.shape)
     _, _, found = randomized_svd(weights, rank, random_state=params.seed)  # (rank, terms)

@@ -26,7 +26,7 @@ class CountingRanker:
     `because` where a history speaks.
     """
 
-    name: ClassVar[str]
+    name: str
     tasks: ClassVar[tuple[str, ...]]
 
     def __init__(self, params: CountingParams) -> None:
@@ -66,11 +66,13 @@ class CountingRanker:
 
     def choice(self, name: str) -> float:
         """The value chosen for a param that holds candidates, or the first of them."""
-        return self.choices.get(name, getattr(self.params, name)[0])
+        return float(self.choices.get(name, getattr(self.params, name)[0]))
 
     def save(self, folder: Path) -> None:
         """Write params and choices as JSON, learned arrays as `.npz`."""
-        files.write_json({"params": self.params.model_dump(mode="json"), "choices": self.choices}, folder / "ranker.json")
+        files.write_json(
+            {"params": self.params.model_dump(mode="json"), "choices": self.choices}, folder / "ranker.json"
+        )
         files.write_arrays(folder / "learned.npz", **self.learned)
 
     @classmethod

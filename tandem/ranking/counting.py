@@ -2,7 +2,17 @@
 
 from tandem.ranking.base import CountingRanker
 from tandem.ranking.ease import Ease, EaseTrend
-from tandem.ranking.neighbours import CoCount, Cosine, ItemKNN, ItemKNNTrend, Lift, Llr, Markov, Npmi
+from tandem.ranking.neighbours import (
+    CoCount,
+    Cosine,
+    ItemKNN,
+    Lift,
+    Llr,
+    Markov,
+    Npmi,
+    WeightedCosine,
+    WeightedCosineTrend,
+)
 from tandem.ranking.popularity import Personal, Popular, RecentPopular
 
 COUNTING: dict[str, type[CountingRanker]] = {
@@ -12,12 +22,13 @@ COUNTING: dict[str, type[CountingRanker]] = {
         RecentPopular,
         Personal,
         ItemKNN,
-        ItemKNNTrend,
         Markov,
         Ease,
         EaseTrend,
         CoCount,
         Cosine,
+        WeightedCosine,
+        WeightedCosineTrend,
         Lift,
         Npmi,
         Llr,

@@ -1,5 +1,6 @@
 """EASE: the linear item-to-item model in closed form (Steck 2019), and its form that looks at what is bought now."""
 
+import itertools
 from typing import ClassVar
 
 import numpy as np
@@ -14,10 +15,7 @@ from tandem.features.dataset import Dataset
 from tandem.features.demand import Demand
 from tandem.features.histories import Histories
 from tandem.ranking.base import decayed, trend, with_recent
-from tandem.ranking.neighbours import ItemToItem, Weights, basket_weight, together
-
-CHOOSE_ON = 1000
-"""At most so many validation cases, evenly spread, take part in a choice."""
+from tandem.ranking.neighbours import CHOOSE_ON, ItemToItem, Weights, basket_weight, together
 
 
 class Ease(ItemToItem):
@@ -30,8 +28,10 @@ class Ease(ItemToItem):
         """EASE over baskets, weighted as in ItemKNN."""
         counts, amount = together(dataset.baskets, basket_weight(dataset, self.params))
         part = most(amount, self.params.ease_max_products)
-        gram = counts[part][:, part].toarray()
-        return spread(without_diagonal(ridge(gram, self.params.ease_l2), gram), part, len(amount))
+        inverse = ridge(counts[part][:, part].toarray().astype(np.float32), self.params.ease_l2)
+        weights = inverse / -np.diag(inverse)
+        np.fill_diagonal(weights, 0.0)
+        return spread(weights, part, len(amount))
 
 
 class EaseTrend(ItemToItem):
@@ -70,23 +70,22 @@ class EaseTrend(ItemToItem):
         return amounts[:, None] * weights + itself * self.choice("own_weight") * amounts[:, None] ** 2
 
     def choose(self, dataset: Dataset, validation: Cases) -> dict[str, float]:
-        """λ and half-life at the first exponent and own weight, then these two; NDCG@10."""
+        """By NDCG@10: λ and half-life on products new to their users, then exponent and own weight on all."""
         cases = validation.spread(CHOOSE_ON)
+        new = cases.only_new(dataset.params.target_kinds)
         own = decayed(cases.histories, dataset.kind_weight, self.params.half_life_days)
         linear = self._candidates(dataset, root(own))
         own = own.toarray()
 
-        def quality(shape: tuple[float, float], exponent: float, weight: float) -> float:
-            choices = {"trend_exponent": exponent, "own_weight": weight}
-            return mean_ndcg(self._blend(linear[shape], own, cases.demand, choices), cases, 10)
+        def blended(shape: tuple[float, float], exponent: float, weight: float) -> NDArray[np.floating]:
+            return self._blend(linear[shape], own, cases.demand, {"trend_exponent": exponent, "own_weight": weight})
 
-        first = self.params.trend_exponent[0], self.params.own_weight[0]
-        shape = choose_best(lambda shape: quality(shape, *first), list(linear))
-        blends = [(g, w) for g in self.params.trend_exponent for w in self.params.own_weight]
-        exponent, weight = choose_best(lambda blend: quality(shape, *blend), blends)
-        return dict(
-            trend_l2=shape[0], trend_half_life_days=shape[1], trend_exponent=exponent, own_weight=weight
-        )
+        first = self.params.trend_exponent[0]
+        shape = choose_best(lambda s: mean_ndcg(blended(s, first, 0.0), new, 10), list(linear))
+        blends = list(itertools.product(self.params.trend_exponent, self.params.own_weight))
+        exponent, weight = choose_best(lambda b: mean_ndcg(blended(shape, *b), cases, 10), blends)
+        chosen = {"trend_l2": shape[0], "trend_half_life_days": shape[1]}
+        return {**chosen, "trend_exponent": exponent, "own_weight": weight}
 
     def _candidates(self, dataset: Dataset, asked: sp.csr_array) -> dict[tuple[float, float], NDArray]:
         """History times matrix for each λ and half-life, without ever forming the matrix."""
@@ -102,48 +101,48 @@ class EaseTrend(ItemToItem):
                 found[l2, days] = scores
         return found
 
-    def _past(self, dataset: Dataset) -> tuple[sp.csr_array, NDArray[np.int64], NDArray[np.float64]]:
+    def _past(self, dataset: Dataset) -> tuple[sp.csr_array, NDArray[np.int64], NDArray[np.float32]]:
         """X, the products that take part, and X'X among them."""
         past = root(decayed(dataset.histories, dataset.kind_weight, self.params.half_life_days))
         part = most(np.asarray(past.power(2).sum(axis=0)).ravel(), self.params.ease_max_products)
-        return past, part, (past[:, part].T @ past[:, part]).toarray()
+        return past, part, (past[:, part].T @ past[:, part]).toarray().astype(np.float32)
 
-    def _cross(self, dataset: Dataset, past: sp.csr_array, part: NDArray, half_life_days: float) -> NDArray[np.float64]:
+    def _cross(self, dataset: Dataset, past: sp.csr_array, part: NDArray, half_life_days: float) -> NDArray[np.float32]:
         """X'Y among the products that take part."""
         codes = [schema.KIND_CODE[kind] for kind in dataset.params.target_kinds]
         weight = np.where(np.isin(np.arange(len(dataset.kind_weight)), codes), dataset.kind_weight, 0.0)
         lately = decayed(dataset.histories, weight, half_life_days)
-        return (past[:, part].T @ lately[:, part]).toarray()
+        return (past[:, part].T @ lately[:, part]).toarray().astype(np.float32)
 
-    def _blend(
-        self, linear: NDArray, own: NDArray, demand: Demand, choices: dict[str, float]
-    ) -> NDArray[np.floating]:
+    def _blend(self, linear: NDArray, own: NDArray, demand: Demand, choices: dict[str, float]) -> NDArray[np.floating]:
         exponent = choices.get("trend_exponent", self.params.trend_exponent[0])
         weight = choices.get("own_weight", self.params.own_weight[0])
         return (np.maximum(linear, 0.0) + weight * own) * trend(demand, self.params.trend_days, exponent)
 
 
-def ridge(gram: NDArray[np.float64], l2: float) -> NDArray[np.float64]:
+def ridge(gram: NDArray[np.float32], l2: float) -> NDArray[np.float32]:
     """(X'X + λI)^-1 with λ = `l2` mean diagonals of X'X.
 
-    Symmetric and positive definite by construction, so by Cholesky.
+    Symmetric and positive definite by construction, so by Cholesky; single precision is enough, as λ bounds
+    the condition number.
     """
     penalised = gram.copy()
-    penalised[np.diag_indices_from(gram)] += l2 * max(np.diag(gram).mean(), 1e-12)
-    factor, _ = scipy.linalg.lapack.dpotrf(penalised, lower=False, overwrite_a=True)
-    inverse, _ = scipy.linalg.lapack.dpotri(factor, lower=False, overwrite_c=True)
-    return np.triu(inverse) + np.triu(inverse, 1).T
+    penalised[np.diag_indices_from(gram)] += l2 * np.diag(gram).mean()
+    factor, _ = scipy.linalg.lapack.spotrf(penalised.T, overwrite_a=True)
+    inverse, _ = scipy.linalg.lapack.spotri(factor, overwrite_c=True)
+    upper = np.triu(inverse)
+    return upper + np.triu(upper, 1).T
 
 
-def pull(inverse: NDArray[np.float64], cross: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(products,) multipliers that bring the diagonal of inverse · cross to 0."""
-    return np.einsum("ij,ji->i", inverse, cross) / np.diag(inverse)
+def pull(inverse: NDArray[np.floating], cross: NDArray[np.floating]) -> NDArray[np.floating]:
+    """(products,) γ_j = (P·C)_jj / P_jj for a symmetric P."""
+    return (inverse * cross).sum(axis=0) / np.diag(inverse)
 
 
-def without_diagonal(inverse: NDArray[np.float64], cross: NDArray[np.float64]) -> NDArray[np.float64]:
+def without_diagonal(inverse: NDArray[np.floating], cross: NDArray[np.floating]) -> NDArray[np.floating]:
     """W = P·C - P·diag(γ), γ_j = (P·C)_jj / P_jj: the ridge solution under diag W = 0.
 
-    With C = X'X it is EASE's 1 - P_ij / P_jj form (Steck 2019, equation 8).
+    With C = X'X it comes to -P_ij / P_jj (Steck 2019, equation 8).
     """
     weights = inverse @ cross - inverse * pull(inverse, cross)
     np.fill_diagonal(weights, 0.0)
@@ -156,7 +155,7 @@ def most(amount: NDArray[np.floating], limit: int) -> NDArray[np.int64]:
     return np.sort(order[amount[order] > 0])
 
 
-def spread(weights: NDArray[np.float64], part: NDArray[np.int64], products: int) -> NDArray[np.float32]:
+def spread(weights: NDArray[np.floating], part: NDArray[np.int64], products: int) -> NDArray[np.float32]:
     """(products, products) with `weights` among `part`, 0 elsewhere."""
     full = np.zeros((products, products), np.float32)
     full[np.ix_(part, part)] = weights

@@ -3,8 +3,9 @@
 score(u, j) = Σ_i x_ui · W_ij, with x_u the user's decayed history, or one product that is asked about.
 """
 
-from dataclasses import replace
-from typing import ClassVar
+import itertools
+from dataclasses import dataclass, replace
+from typing import ClassVar, Self, TypeAlias
 
 import numpy as np
 import scipy.sparse as sp
@@ -16,9 +17,13 @@ from tandem.features.baskets import Baskets
 from tandem.features.dataset import Dataset
 from tandem.features.demand import Demand
 from tandem.features.histories import DAY_US, Histories
+from tandem.params import CountingParams
 from tandem.ranking.base import CountingRanker, decayed, positive, trend, with_recent
 
-Weights = NDArray[np.floating] | sp.csr_array
+CHOOSE_ON = 1000
+"""At most so many validation cases, evenly spread, take part in a choice."""
+
+Weights: TypeAlias = NDArray[np.floating] | sp.csr_array
 
 
 class ItemToItem(CountingRanker):
@@ -85,21 +90,20 @@ class CoCount(ItemToItem):
 
 
 class Cosine(ItemToItem):
-    """n_ij / √(n_i n_j), shrunk by n_ij / (n_ij + shrinkage)."""
+    """n_ij / (√(n_i n_j) + shrinkage)."""
 
     name = "cosine"
     tasks: ClassVar[tuple[str, ...]] = ("related",)
 
     def weights(self, dataset: Dataset) -> Weights:
-        """Cosine of the two products' baskets."""
+        """Cosine of the two products' baskets, shrunk towards the plain count."""
         counts, support = together(dataset.baskets)
         a, b, n = pairs(counts)
-        cosine = n / np.sqrt(support[a] * support[b])
-        return as_matrix(cosine * shrink(n, self.params.shrinkage), a, b, counts)
+        return as_matrix(n / (np.sqrt(support[a] * support[b]) + self.params.cosine_shrinkage), a, b, len(support))
 
 
 class Lift(ItemToItem):
-    """n_ij · N / (n_i n_j) among products with enough support: evidence to show, a poor order."""
+    """n_ij · N / (n_i n_j) of pairs with enough support: evidence to show, a poor order."""
 
     name = "lift"
     tasks: ClassVar[tuple[str, ...]] = ("related",)
@@ -109,12 +113,14 @@ class Lift(ItemToItem):
         counts, support = together(dataset.baskets)
         a, b, n = pairs(counts)
         lift = n * len(dataset.baskets) / (support[a] * support[b])
-        enough = np.minimum(support[a], support[b]) >= self.params.min_support
-        return as_matrix(np.where(enough, lift, 0.0), a, b, counts)
+        return as_matrix(np.where(n >= self.params.min_support, lift, 0.0), a, b, len(support))
 
 
 class Npmi(ItemToItem):
-    """ln(p_ij / (p_i p_j)) / -ln p_ij, in [-1, 1]: Bouma 2009. Only positive association is kept."""
+    """ln(p_ij / (p_i p_j)) / -ln p_ij, in [-1, 1], of pairs with enough support: Bouma 2009.
+
+    Only positive association is kept.
+    """
 
     name = "npmi"
     tasks: ClassVar[tuple[str, ...]] = ("related",)
@@ -123,10 +129,11 @@ class Npmi(ItemToItem):
         """Pointwise mutual information, normalised."""
         counts, support = together(dataset.baskets)
         a, b, n = pairs(counts)
-        share = n / max(len(dataset.baskets), 1)
-        pmi = np.log(n * len(dataset.baskets) / (support[a] * support[b]))
-        npmi = np.where(share < 1, pmi / -np.log(np.where(share < 1, share, 0.5)), 1.0)
-        return as_matrix(np.maximum(npmi, 0.0), a, b, counts)
+        total = len(dataset.baskets)
+        pmi = np.log(n * total / (support[a] * support[b]))
+        always = n == total  # p_ij = 1: the limit is 1
+        npmi = np.where(always, 1.0, pmi / -np.log(np.where(always, 0.5, n / max(total, 1))))
+        return as_matrix(np.where(n >= self.params.min_support, np.maximum(npmi, 0.0), 0.0), a, b, len(support))
 
 
 class Llr(ItemToItem):
@@ -147,7 +154,7 @@ class Llr(ItemToItem):
                 safe = np.where(observed > 0, observed, 1.0)
                 ratio += np.where(observed > 0, 2 * safe * np.log(safe / np.maximum(expected, 1e-300)), 0.0)
         attracted = n * total > support[a] * support[b]
-        return as_matrix(np.where(attracted, ratio, 0.0), a, b, counts)
+        return as_matrix(np.where(attracted, ratio, 0.0), a, b, len(support))
 
 
 class ItemKNN(ItemToItem):
@@ -155,41 +162,76 @@ class ItemKNN(ItemToItem):
 
     W_ij = c_ij / (c_i^α c_j^(1 - α)) · n_ij / (n_ij + shrinkage)
     c_ij = Σ over baskets with both of 0.5^(age / half-life) · size^-exponent, and c_i = c_ii.
+    α is chosen on validation.
     """
 
     name = "itemknn"
-    tasks: ClassVar[tuple[str, ...]] = ("recommend", "related")
+    tasks: ClassVar[tuple[str, ...]] = ("recommend",)
 
     def weights(self, dataset: Dataset) -> Weights:
         """Asymmetric weighted cosine, shrunk by the plain count."""
-        params = self.params
-        weighted, amount = together(dataset.baskets, basket_weight(dataset, params))
-        counts, _ = together(dataset.baskets)
-        a, b, n = pairs(counts)
-        norm = amount[a] ** params.asymmetry * amount[b] ** (1 - params.asymmetry)
-        return as_matrix(pairs(weighted)[2] / norm * shrink(n, params.shrinkage), a, b, counts)
-
-
-class ItemKNNTrend(ItemKNN):
-    """Weighted cosine × trend: of the products that go with it, those that sell now."""
-
-    name = "itemknn_trend"
-    tasks: ClassVar[tuple[str, ...]] = ("related",)
+        return _Cosines.of(dataset, self.params).at(self.choice("asymmetry"))
 
     def choose(self, dataset: Dataset, validation: Cases) -> dict[str, float]:
-        """The trend's exponent with the best NDCG@10."""
-        trial = type(self)(self.params).fit(dataset)
-        linear = trial.linear(validation.histories)
+        """The exponent with the best NDCG@10."""
+        cosines, cases = _Cosines.of(dataset, self.params), validation.spread(CHOOSE_ON)
+        asked = decayed(cases.histories, dataset.kind_weight, self.params.half_life_days)
 
-        def quality(exponent: float) -> float:
-            return mean_ndcg(linear * trend(validation.demand, self.params.trend_days, exponent), validation, 10)
+        def quality(asymmetry: float) -> float:
+            return mean_ndcg((asked @ cosines.at(asymmetry)).toarray(), cases, 10)
 
-        return {"trend_exponent": choose_best(quality, self.params.trend_exponent)}
+        return {"asymmetry": choose_best(quality, self.params.asymmetry)}
+
+
+class WeightedCosine(ItemKNN):
+    """The same, its exponent chosen for what goes with a product."""
+
+    name = "weighted_cosine"
+    tasks: ClassVar[tuple[str, ...]] = ("related",)
+
+
+class WeightedCosineTrend(WeightedCosine):
+    """Weighted cosine × (recent count + 1)^g: of the products that go with it, those that sell now."""
+
+    name = "weighted_cosine_trend"
+
+    def choose(self, dataset: Dataset, validation: Cases) -> dict[str, float]:
+        """The pair of exponents with the best NDCG@10."""
+        cosines, cases = _Cosines.of(dataset, self.params), validation.spread(CHOOSE_ON)
+        asked = decayed(cases.histories, dataset.kind_weight, self.params.half_life_days)
+        linear = {a: (asked @ cosines.at(a)).toarray() for a in self.params.asymmetry}
+        now = {g: trend(cases.demand, self.params.trend_days, g) for g in self.params.trend_exponent}
+        options = list(itertools.product(linear, now))
+        asymmetry, exponent = choose_best(lambda o: mean_ndcg(linear[o[0]] * now[o[1]], cases, 10), options)
+        return {"asymmetry": asymmetry, "trend_exponent": exponent}
 
     def scores(self, histories: Histories, demand: Demand) -> NDArray[np.float32]:
-        """Weighted cosine × (recent count + 1)^g."""
+        """Weighted cosine × trend; where it says nothing, recent demand."""
         now = trend(demand, self.params.trend_days, self.choice("trend_exponent"))
         return with_recent(self.linear(histories) * now, demand)
+
+
+@dataclass(frozen=True)
+class _Cosines:
+    """What weighted cosines of every asymmetry are made of: pairs, their shrunk amounts, each product's amount."""
+
+    a: NDArray
+    b: NDArray
+    together: NDArray[np.float64]  # (pairs,) c_ij · n_ij / (n_ij + shrinkage)
+    amount: NDArray[np.float64]  # (products,) c_i
+
+    @classmethod
+    def of(cls, dataset: Dataset, params: CountingParams) -> Self:
+        weighted, amount = together(dataset.baskets, basket_weight(dataset, params))
+        a, b, n = pairs(together(dataset.baskets)[0])
+        return cls(a, b, pairs(weighted)[2] * n / (n + params.shrinkage), amount)
+
+    def at(self, asymmetry: float) -> sp.csr_array:
+        """(products, products) weighted cosines with that exponent."""
+        alone = np.where(self.amount > 0, self.amount, 1.0)
+        left, right = alone**-asymmetry, alone ** -(1 - asymmetry)
+        values = self.together * left[self.a] * right[self.b]
+        return as_matrix(values, self.a, self.b, len(alone))
 
 
 class Markov(ItemToItem):
@@ -204,13 +246,13 @@ class Markov(ItemToItem):
     def weights(self, dataset: Dataset) -> Weights:
         """Shrunk share of each follower."""
         counts = transitions(dataset.histories, dataset.kind_weight, self.params.markov_window)
-        share = 1.0 / (np.asarray(counts.sum(axis=1)).ravel() + self.params.shrinkage)
-        return sp.csr_array(sp.diags_array(np.where(np.isfinite(share), share, 0.0)) @ counts)
+        total = np.asarray(counts.sum(axis=1)).ravel() + self.params.shrinkage
+        return sp.csr_array(sp.diags_array(1.0 / np.where(total > 0, total, 1.0)) @ counts)
 
     def asked(self, histories: Histories) -> sp.csr_array:
         """The last events, weight of the kind / steps back, the last event being one step back."""
         kept = worth(histories, self.learned["kind_weight"])
-        back = np.repeat(kept.offsets[1:], np.diff(kept.offsets)) - np.arange(len(kept.product))  # 1 = last
+        back = np.repeat(kept.offsets[1:], np.diff(kept.offsets)) - np.arange(len(kept.product))  # 1 is the last
         near = back <= self.params.markov_window
         return positive(kept.matrix(self.learned["kind_weight"][kept.kind] * near / back))
 
@@ -229,7 +271,7 @@ def together(baskets: Baskets, weight: NDArray[np.floating] | None = None) -> tu
     return counts, counts.diagonal()
 
 
-def basket_weight(dataset: Dataset, params: object) -> NDArray[np.float64]:
+def basket_weight(dataset: Dataset, params: CountingParams) -> NDArray[np.float64]:
     """(baskets,) 0.5^(age / half-life) · size^-exponent; size as far as the vocabulary knows it."""
     age_days = (dataset.as_of_us - dataset.baskets.time_us) / DAY_US
     size = np.maximum(dataset.baskets.size, 1).astype(np.float64)
@@ -243,20 +285,16 @@ def pairs(counts: sp.csr_array) -> tuple[NDArray, NDArray, NDArray[np.float64]]:
     return rows[other], counts.indices[other], counts.data[other].astype(np.float64)
 
 
-def as_matrix(values: NDArray[np.floating], a: NDArray, b: NDArray, like: sp.csr_array) -> sp.csr_array:
-    """(products, products) with `values` at (a, b)."""
-    return sp.csr_array((values, (a, b)), shape=like.shape)
+def as_matrix(values: NDArray[np.floating], a: NDArray, b: NDArray, products: int) -> sp.csr_array:
+    """(products, products) with `values` at (a, b), given row by row as `pairs` gives them."""
+    starts = np.searchsorted(a, np.arange(products + 1))
+    return sp.csr_array((values, b, starts), shape=(products, products))
 
 
 def hollow(counts: sp.csr_array) -> sp.csr_array:
     """The same without its diagonal."""
     a, b, values = pairs(counts)
-    return as_matrix(values, a, b, counts)
-
-
-def shrink(count: NDArray[np.floating], shrinkage: float) -> NDArray[np.floating]:
-    """n / (n + shrinkage): how far a pair seen n times is believed."""
-    return count / (count + shrinkage)
+    return as_matrix(values, a, b, counts.shape[0])
 
 
 def worth(histories: Histories, kind_weight: NDArray[np.floating]) -> Histories:
@@ -281,20 +319,16 @@ def transitions(histories: Histories, kind_weight: NDArray[np.floating], window:
 
 
 def strongest(weights: Weights, k: int) -> sp.csr_array:
-    """(products, products) float32 with the k entries of largest magnitude of each row; ties to the smaller column."""
-    rows = []
+    """(products, products) float32 with the k entries of largest magnitude of each row, zeros left out."""
+    blocks = []
     for start in range(0, weights.shape[0], 1024):
         block = weights[start : start + 1024]
-        dense = block.toarray() if sp.issparse(block) else np.array(block)
-        rows.append(_strongest_of(dense.astype(np.float32), k))
-    return sp.csr_array(sp.vstack(rows, format="csr"))
-
-
-def _strongest_of(dense: NDArray[np.float32], k: int) -> sp.csr_array:
-    if dense.shape[1] > k:
-        order = np.argsort(-np.abs(dense), axis=1, kind="stable")[:, k:]
-        np.put_along_axis(dense, order, 0.0, axis=1)
-    return sp.csr_array(dense)
+        dense = (block.toarray() if isinstance(block, sp.csr_array) else block).astype(np.float32)
+        if k < dense.shape[1]:
+            weakest = np.argpartition(np.abs(dense), dense.shape[1] - k, axis=1)[:, :-k]
+            np.put_along_axis(dense, weakest, 0.0, axis=1)
+        blocks.append(sp.csr_array(dense))
+    return sp.csr_array(sp.vstack(blocks, format="csr"))
 
 
 def _cell(

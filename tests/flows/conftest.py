@@ -3,28 +3,49 @@
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
+from flows.registry import Registry
+from tandem import files, release
+from tandem.data import privacy, schema
+from tandem.features import dataset
+from tandem.params import CountingParams, FeaturesParams
+from tandem.ranking.popularity import Popular
+from tandem.settings import Settings
+
+OURS = ("TANDEM_", "PREFECT_", "MLFLOW_", "BENTOML_HOME")
 CODE = ("tandem", "models", "stages", "flows", "services", "sources")
-FILES = ("params.yaml", "dvc.yaml", "prefect.yaml", "bentofile.yaml", "requirements.lock", "pyproject.toml", ".dvcignore")
+FILES = (
+    "params.yaml",
+    "dvc.yaml",
+    "prefect.yaml",
+    "bentofile.yaml",
+    "requirements.lock",
+    "pyproject.toml",
+    ".dvcignore",
+)
 
 
 @pytest.fixture
-def repository(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty project under git and DVC, which is the current folder; nothing of the caller's environment leaks in."""
+def repository(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty project under git and DVC, which is the current folder; no environment leaks in or out."""
     folder = tmp_path / "project"
-    folder.mkdir()
-    for name in [name for name in os.environ if name.startswith(("TANDEM_", "PREFECT_", "MLFLOW_", "BENTOML_H"))]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("TANDEM_HOME", str(folder / ".tandem"))
+    (folder / ".dvc").mkdir(parents=True)
     monkeypatch.chdir(folder)
     subprocess.run(["git", "init", "--quiet", "."], check=True)
-    (folder / ".dvc").mkdir()
     for name in (".dvc/config", ".dvc/.gitignore", ".gitignore", ".dvcignore"):
         shutil.copy(root / name, folder / name)
-    return folder
+    outside = dict(os.environ)
+    for name in [name for name in os.environ if name.startswith(OURS)]:
+        del os.environ[name]
+    os.environ["TANDEM_HOME"] = str(folder / ".tandem")
+    yield folder
+    os.environ.clear()
+    os.environ.update(outside)
 
 
 @pytest.fixture
@@ -35,3 +56,60 @@ def project(root: Path, repository: Path) -> Path:
     for name in FILES:
         shutil.copy(root / name, repository / name)
     return repository
+
+
+@pytest.fixture(scope="session")
+def empty_registry(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A registry database with its tables: MLflow takes seconds to make one."""
+    home = tmp_path_factory.mktemp("registry")
+    assert Registry(Settings(home=home)).named("related", "champion") is None
+    return home / "mlflow.db"
+
+
+@pytest.fixture
+def registry(repository: Path, empty_registry: Path) -> Registry:
+    """The project's own registry, empty."""
+    home = Settings().home
+    home.mkdir()
+    shutil.copy(empty_registry, home)
+    return Registry(Settings())
+
+
+@pytest.fixture
+def make_release(root: Path):
+    """Write a real release: `popular`, learned from one sale per product, under the folder and facts given."""
+
+    def make(folder: Path, *products: str, source: str = "shop") -> str:
+        columns = {"user_id": "u", "kind": "purchase", "quantity": 1.0, "unit_price": 2.0, "session_id": None}
+        sold = pd.DataFrame({"product_id": products, "order_id": [f"o{i}" for i in range(len(products))], **columns})
+        sold["event_id"] = sold["order_id"]
+        sold["time"] = pd.date_range("2026-01-01", periods=len(products), tz="UTC")
+        table = pd.DataFrame({name: [None] * len(products) for name in schema.PRODUCTS.names})
+        table = table.assign(product_id=products, title=products, category=[[]] * len(products))
+        params = FeaturesParams(target_kinds=("purchase",), kind_weight={"purchase": 1.0})
+        built = dataset.build(sold, table.astype({"price": float}), pd.Timestamp("2026-02-01", tz="UTC"), params)
+        ranker = Popular(CountingParams.read(root / "params.yaml")).fit(built)
+        state = built.histories, built.demand
+        facts = {"kind": "popular", "tasks": ["recommend", "related"], "params": {"trend": {"days": 14}}, "seed": 7}
+        facts |= {"source": source, "data_hash": f"data of {source}", "window": "final"}
+        facts["key_id"] = privacy.key_id(privacy.ensure_key(Settings()))
+        return release.write(folder, ranker, built.vocabulary, table.astype({"price": float}), state, facts)
+
+    return make
+
+
+@pytest.fixture
+def write_report():
+    """Write reports/evaluation.json as `stages.evaluate` does, with one winner for both tasks."""
+
+    def write(winner: str, *, promote: bool = True, champion: str | None = None, source: str = "shop") -> None:
+        measured = {"ndcg_at_10": {"mean": 0.25, "low": 0.2, "high": 0.3}, "coverage_at_20": {"mean": 0.5}}
+        view = {"cases": 3, "catalogue": 2, "rankers": {"popular": measured}}
+        rival = {"name": "popular", "content_hash": champion} if champion else None
+        decision = {"winner": "popular", "content_hash": winner, "kind": "counting", "promote": promote}
+        decision |= {"champion": rival, "reasons": ["popular has the best ndcg_at_10."], "comparisons": []}
+        part = {"protocols": {"B": {"all": view}}, "decision": decision, "candidates": {}}
+        report = {"source": source, "data_hash": "d", "tasks": {"recommend": part, "related": part}}
+        files.write_json(report, Path("reports/evaluation.json"))
+
+    return write

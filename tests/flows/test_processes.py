@@ -1,10 +1,8 @@
 """Children of a run that was killed do not go on writing."""
 
 import os
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psutil
@@ -13,10 +11,10 @@ import pytest
 from flows import processes
 
 SLEEPER = "import time; print('up', flush=True); time.sleep(600)"
+SLOW = ("timeit", "-n1", "-r1", "-s", "import time", "time.sleep(600)")
 RUN = f"""
-import os, sys
 from flows import processes
-with processes.start("timeit", "-n1", "-r1", "-s", "import time, os; print(os.getpid(), flush=True)", "time.sleep(600)") as child:
+with processes.start(*{SLOW!r}) as child:
     print(child.pid, flush=True)
     child.wait()
 """
@@ -55,7 +53,7 @@ def test_a_child_of_another_project_is_left_alone(
 
 def test_a_child_of_a_living_run_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with processes.start("timeit", "-n1", "-r1", "-s", "import time", "time.sleep(600)") as child:
+    with processes.start(*SLOW) as child:
         assert processes.sweep() == 0
         assert child.poll() is None
 

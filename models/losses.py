@@ -1,4 +1,4 @@
-"""Softmax over the catalogue, whole or sampled, with several products to be foretold at once."""
+"""Softmax over the catalogue, whole or sampled, with several products to be foretold at once; for all networks."""
 
 from typing import Any
 
@@ -9,13 +9,13 @@ NEVER = -1e9
 
 
 def full_softmax(logits: Any, taken: Any) -> Any:
-    """Mean over the products taken of -log softmax, one value for each question.
+    """Mean over what was taken of -log softmax, one value for each question.
 
-    loss(q) = -1/|T(q)| Σ_{i ∈ T(q)} log( exp z(q,i) / Σ_j exp z(q,j) )
+    loss(q) = -Σ_i share(q,i) · log( exp z(q,i) / Σ_j exp z(q,j) ),  share(q,i) = taken(q,i) / Σ_j taken(q,j)
 
     Args:
         logits: (questions, products).
-        taken: (questions, products) 1 where the user took the product, at least one in a row.
+        taken: (questions, products) weight of what was taken, 0 for the rest; some in every row.
     """
     share = taken / ops.sum(taken, axis=1, keepdims=True)  # (questions, products)
     return -ops.sum(share * ops.log_softmax(logits, axis=1), axis=1)  # (questions,)
@@ -31,13 +31,14 @@ def sampled_softmax(logits: Any, taken: Any, drawn: Any, log_expected: Any) -> A
 
     Args:
         logits: (questions, products).
-        taken: (questions, products) 1 where the user took the product, drawn or not.
+        taken: (questions, products) weight of what was taken, in every column of the product, drawn or not.
         drawn: (products,) 1 for a draw.
         log_expected: (products,) log of the expected number of draws of the product.
 
     Source: Bengio and Senécal 2008; Yi et al. 2019 for logQ in retrieval.
     """
     own = taken * (1 - drawn)  # (questions, products)
-    allowed = own + (1 - taken) * drawn  # (questions, products)
+    hit = ops.cast(taken > 0, "float32")  # (questions, products)
+    allowed = hit * (1 - drawn) + (1 - hit) * drawn  # (questions, products)
     corrected = ops.where(allowed > 0, logits - drawn * log_expected, NEVER)  # (questions, products)
     return full_softmax(corrected, own)

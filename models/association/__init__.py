@@ -1,0 +1,1 @@
+"""What goes with each product: product vectors in two roles, learned from baskets."""

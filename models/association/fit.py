@@ -1,0 +1,73 @@
+"""Train the association network: pairs through `tf.data`, Keras `fit`, early stopping on validation NDCG@10."""
+
+import logging
+from dataclasses import dataclass, replace
+from itertools import product
+
+import keras
+import numpy as np
+
+from models.association.batches import Batches
+from models.association.learned import Roles
+from models.association.network import AssociationNetwork
+from models.association.pairs import gather
+from models.association.params import AssociationParams
+from models.training import NothingToLearn, callbacks, curve, kept_epochs, prepare, stream
+from models.validation import ndcg_at_10
+from tandem.evaluation.cases import Cases
+from tandem.features.dataset import Dataset
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a training run leaves behind."""
+
+    roles: Roles
+    epochs: int  # that were kept
+    curve: list[dict[str, float]]  # one row for each epoch
+
+
+def train(
+    dataset: Dataset, params: AssociationParams, epochs: int, exponents: tuple[float, float], validation: Cases | None
+) -> Trained:
+    """Train for `epochs`, or, with validation, at most so long; then keep the best epoch and exponents.
+
+    Args:
+        exponents: of popularity and trend, to begin with.
+
+    Raises:
+        NothingToLearn: no basket holds two products.
+    """
+    prepare(params.seed)
+    pairs = gather(dataset, params)
+    if not pairs.nnz:
+        raise NothingToLearn("no basket holds two known products: an association network has nothing to learn")
+    log.info("%d directed pairs", pairs.nnz)
+    batches = Batches(pairs, params)
+    network = AssociationNetwork(dataset.products, params)
+    optimizer = keras.optimizers.AdamW(params.learning_rate, weight_decay=params.weight_decay)
+    network.compile(optimizer=optimizer, jit_compile=False)
+
+    def roles() -> Roles:
+        source, target = (np.asarray(role) for role in network.vectors())
+        return Roles.of(source, target, batches.log_share, dataset, params, exponents)
+
+    measured = callbacks(lambda cases: roles().scores(cases.histories, cases.demand), validation, params.patience)
+    history = network.fit(stream(batches.epoch), epochs=epochs, verbose=0, callbacks=measured)
+    rows = curve(history.history)
+    kept = roles() if validation is None else choose(roles(), params, validation)
+    return Trained(kept, kept_epochs(rows), rows)
+
+
+def choose(roles: Roles, params: AssociationParams, validation: Cases) -> Roles:
+    """The exponents of popularity and trend with the best NDCG@10, ties to those named first."""
+    options = [
+        replace(roles, popularity=np.float64(popularity), trend=np.float64(trend))
+        for popularity, trend in product(params.popularity, params.trend)
+    ]
+    values = [ndcg_at_10(option.scores(validation.histories, validation.demand), validation) for option in options]
+    best = options[int(np.argmax(values))]
+    log.info("popularity ** %g, trend ** %g: ndcg_at_10 %.4f", best.popularity, best.trend, max(values))
+    return best

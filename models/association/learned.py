@@ -1,0 +1,80 @@
+"""Source and target vectors of products, and scores from them in NumPy."""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from models.association.params import AssociationParams
+from tandem.features.dataset import Dataset
+from tandem.features.demand import Demand
+from tandem.features.histories import Histories
+
+BLOCK = 512
+"""Antecedents whose rows are in memory at once."""
+
+
+@dataclass(frozen=True)
+class Roles:
+    """All that scoring needs; A_ij = source_i · target_j."""
+
+    source: NDArray[np.float32]  # (products, dim) temperature included
+    target: NDArray[np.float32]  # (products, dim) unit length
+    log_share: NDArray[np.float32]  # (products,) log share of all pairs
+    kind_weight: NDArray[np.float32]  # (kinds + 1,)
+    half_life_days: NDArray[np.float64]  # () of a user's own events
+    trend_days: NDArray[np.int64]  # ()
+    popularity: NDArray[np.float64] | np.float64  # () exponent of the share
+    trend: NDArray[np.float64] | np.float64  # () exponent of recent demand + 1
+
+    @classmethod
+    def of(
+        cls,
+        source: NDArray[np.float32],
+        target: NDArray[np.float32],
+        log_share: NDArray[np.float32],
+        dataset: Dataset,
+        params: AssociationParams,
+        exponents: tuple[float, float],
+    ) -> Self:
+        """With the settings of dataset and params."""
+        return cls(
+            source,
+            target,
+            log_share,
+            dataset.kind_weight,
+            np.float64(params.half_life_days),
+            np.int64(params.trend_days),
+            *(np.float64(exponent) for exponent in exponents),
+        )
+
+    def weights(self, histories: Histories) -> sp.csr_array:
+        """(users, products) decayed weight of each product in the history."""
+        weight = self.kind_weight[histories.kind] * 0.5 ** (histories.age_days() / float(self.half_life_days))
+        return histories.matrix(weight)
+
+    def rows(self, antecedents: NDArray[np.integer], demand: Demand) -> NDArray[np.float32]:
+        """(antecedents, products) share of each consequent beside the antecedent, 0 for itself.
+
+        share(i, j) ∝ exp(A_ij) · q_j^popularity · (recent demand_j + 1)^trend
+        """
+        prior = float(self.popularity) * self.log_share
+        prior = prior + float(self.trend) * np.log1p(demand.last(int(self.trend_days)))
+        logits = self.source[antecedents] @ self.target.T + prior.astype(np.float32)  # (antecedents, products)
+        logits[:, 0] = -np.inf
+        logits[np.arange(len(antecedents)), antecedents] = -np.inf
+        logits -= logits.max(axis=1, keepdims=True, initial=-1e9)
+        share = np.exp(logits)
+        return share / np.maximum(share.sum(axis=1, keepdims=True), 1e-30)
+
+    def scores(self, histories: Histories, demand: Demand) -> NDArray[np.float32]:
+        """(users, products) Σ_i weight(u, i) · share(i, j) over the user's products i."""
+        weights = self.weights(histories)
+        held = np.unique(weights.indices)
+        scores = np.zeros(weights.shape, np.float32)
+        for begin in range(0, len(held), BLOCK):
+            block = held[begin : begin + BLOCK]
+            scores += weights[:, block].astype(np.float32) @ self.rows(block, demand)
+        return scores

@@ -1,0 +1,99 @@
+"""The association network as a ranker: trained with TensorFlow, loaded and scored without it."""
+
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.association.learned import Roles
+from models.association.params import AssociationParams
+from tandem import files
+from tandem.errors import ReleaseError
+from tandem.evaluation.cases import Cases
+from tandem.features.dataset import Dataset
+from tandem.features.demand import Demand
+from tandem.features.histories import Histories
+
+if TYPE_CHECKING:
+    from models.association.fit import Trained
+
+
+class Association:
+    """What goes with a product, or with all of a user's history; see README.md of this folder."""
+
+    name = "association"
+    tasks = ("related", "recommend")
+    params_class = AssociationParams
+
+    def __init__(self, params: AssociationParams) -> None:
+        self.params = params
+        self.epochs = params.epochs
+        self.exponents = params.popularity[0], params.trend[0]
+        self.curve: list[dict[str, float]] = []
+        self._roles: Roles | None = None
+
+    def fit(self, dataset: Dataset, validation: Cases | None = None) -> Self:
+        """Train; with validation, keep the best epoch and exponents by NDCG@10 and remember them."""
+        from models.association.fit import train
+
+        return self._take(train(dataset, self.params, self.params.epochs, self.exponents, validation))
+
+    def refit(self, dataset: Dataset) -> Self:
+        """A new network, trained on `dataset` with the epochs and exponents that `fit` kept."""
+        from models.association.fit import train
+
+        return type(self)(self.params)._take(train(dataset, self.params, self.epochs, self.exponents, None))
+
+    def scores(self, histories: Histories, demand: Demand) -> NDArray[np.float32]:
+        """(users, products) what goes with the history.
+
+        Raises:
+            ReleaseError: neither fitted nor loaded.
+        """
+        return self._learned().scores(histories, demand)
+
+    def because(self, histories: Histories, items: NDArray[np.integer]) -> NDArray[np.int32]:
+        """(users, k) the product of the history that adds most to the item's association, 0 for an empty one."""
+        roles = self._learned()
+        weights = roles.weights(histories)
+        reasons = np.zeros(items.shape, np.int32)
+        for user, wanted in enumerate(items):
+            held = weights.indices[weights.indptr[user] : weights.indptr[user + 1]]
+            weight = weights.data[weights.indptr[user] : weights.indptr[user + 1]]
+            if len(held):
+                logit = roles.source[held] @ roles.target[wanted].T  # (held, k)
+                reasons[user] = held[np.argmax(weight[:, None] * np.exp(logit), axis=0)]
+        return reasons
+
+    def save(self, folder: Path) -> None:
+        """Write roles.npz and params.json.
+
+        Raises:
+            ReleaseError: neither fitted nor loaded.
+        """
+        roles = self._learned()
+        files.write_arrays(folder / "roles.npz", **{f.name: np.asarray(getattr(roles, f.name)) for f in fields(roles)})
+        choices = {"params": self.params.model_dump(), "epochs": self.epochs, "exponents": list(self.exponents)}
+        files.write_json(choices, folder / "params.json")
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """The saved ranker; imports no TensorFlow."""
+        stored = files.read_json(folder / "params.json")
+        ranker = cls(AssociationParams.parse(stored["params"], str(folder / "params.json")))
+        ranker.epochs = int(stored["epochs"])
+        ranker.exponents = tuple(stored["exponents"])
+        ranker._roles = Roles(**files.read_arrays(folder / "roles.npz"))
+        return ranker
+
+    def _take(self, trained: "Trained") -> Self:
+        self.epochs, self.curve, self._roles = trained.epochs, trained.curve, trained.roles
+        self.exponents = float(trained.roles.popularity), float(trained.roles.trend)
+        return self
+
+    def _learned(self) -> Roles:
+        if self._roles is None:
+            raise ReleaseError(f"{self.name} has learned nothing yet: fit or load it first")
+        return self._roles

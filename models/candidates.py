@@ -1,0 +1,41 @@
+"""Products that a softmax runs over: the whole catalogue, or what was taken and draws with known odds."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Chooses the candidates of a batch; see `models.losses.sampled_softmax`."""
+
+    odds: NDArray[np.float64]  # (products,) of one draw, summing to 1
+    negatives: int | None  # draws for each batch; None: every product is a candidate
+
+    @classmethod
+    def of(cls, taken: sp.csr_array, negatives: int | None) -> "Candidates":
+        """Odds in proportion to popularity ** 3/4, popularity = column sums of `taken`.
+
+        Source of the exponent: Mikolov et al. 2013.
+        """
+        popularity = np.asarray(taken.sum(axis=0)).ravel() ** 0.75
+        return cls(popularity / popularity.sum(), negatives)
+
+    def choose(
+        self, taken: NDArray[np.integer], rng: np.random.Generator
+    ) -> tuple[NDArray[np.int32], dict[str, NDArray[np.float32]]]:
+        """Candidates for a batch in which the products `taken` (distinct) were taken.
+
+        Returns:
+            (candidates,) products, and, when drawing, `drawn` and `log_expected` for each; without drawing
+            every product but the unknown one.
+        """
+        if self.negatives is None:
+            return np.arange(1, len(self.odds), dtype=np.int32), {}
+        draws = rng.choice(len(self.odds), self.negatives, p=self.odds)
+        drawn = np.repeat(np.array([0, 1], np.float32), [len(taken), len(draws)])
+        expected = np.concatenate([np.ones(len(taken)), self.negatives * self.odds[draws]])
+        candidates = np.concatenate([taken, draws]).astype(np.int32)
+        return candidates, {"drawn": drawn, "log_expected": np.log(expected).astype(np.float32)}

@@ -1,0 +1,219 @@
+"""Measure every ranker and the champion on the same cases, and decide what is served.
+
+Reads   data/trials/**, data/releases/**      tandem.release, of counting rankers and networks
+        data/champion/{recommend,related}/    tandem.release, absent where there is none
+        data/splits/, data/features/          tandem.evaluation.cases
+Writes  reports/evaluation.json               everything, with the decision of each task
+        reports/metrics/<task>/<ranker>.json  means of protocol B, for `dvc metrics`
+        reports/plots/recall_<task>.csv       recall by k of protocol B, for `dvc plots`
+Params  evaluate                              tandem.params.EvaluateParams
+        promote                               tandem.params.PromoteParams
+"""
+
+import logging
+import shutil
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from models.rankers import RANKERS
+from stages import run
+from tandem import files, release
+from tandem.data import schema
+from tandem.data.splits import Cuts
+from tandem.errors import EvaluationError
+from tandem.evaluation import cases, report
+from tandem.evaluation.cases import VIEWS, Cases
+from tandem.evaluation.comparison import Candidate, Champion, Decision, Rule, decide
+from tandem.evaluation.metrics import Ideal, Measured, measure
+from tandem.features.dataset import Dataset
+from tandem.features.vocabulary import Vocabulary
+from tandem.params import EvaluateParams, PromoteParams
+from tandem.ranking.counting import COUNTING
+from tandem.release import Release
+
+log = logging.getLogger(__name__)
+
+CURVE_PLACES = 50
+WINDOWS = {"validation": ("trial", "validation"), "A": ("trial", "test"), "B": ("final", "test")}
+"""Protocol: the dataset that is known, and the part of the splits that is asked about."""
+
+
+def main(trials: Path, releases: Path, champions: Path, splits: Path, features: Path, reports: Path) -> None:
+    """Write report, metrics and curves; print the table."""
+    params, promote = EvaluateParams.read(), PromoteParams.read()
+    test_begins = Cuts.read(splits / "cuts.json").test
+    for folder in ("metrics", "plots"):
+        shutil.rmtree(reports / folder, ignore_errors=True)
+    whole: dict[str, Any] = {"tasks": {}}
+    for task in VIEWS:
+        exams = sit(task, trials, releases, splits, features, params)
+        shipped = {found.name: found.manifest | {"folder": found.folder.as_posix()} for found in ready(releases, task)}
+        champion = _champion(champions / task, exams["B"], promote.metric, params, test_begins)
+        decision = _decide(exams, shipped, champion, promote, params)
+        whole |= {key: next(iter(shipped.values()))[key] for key in ("source", "data_hash")}
+        whole["tasks"][task] = _section(exams, shipped, decision, params)
+        _write_for_dvc(task, whole["tasks"][task]["protocols"]["B"][VIEWS[task][0]], exams["B"], reports)
+    files.write_json(whole, reports / "evaluation.json")
+    print(report.table(whole))
+
+
+@dataclass
+class Question:
+    """One view: its cases, what is perfect, and what each ranker reached."""
+
+    cases: Cases
+    ideal: Ideal
+    measured: dict[str, Measured] = field(default_factory=dict)
+
+
+@dataclass
+class Exam:
+    """One protocol of a task: a question by view, in the vocabulary that defines the truth."""
+
+    vocabulary: Vocabulary
+    questions: dict[str, Question]
+
+    @classmethod
+    def set(cls, task: str, known: Dataset, later: pd.DataFrame, min_count: int) -> "Exam":
+        """The questions that `later` answers.
+
+        Raises:
+            EvaluationError: no case in the view that decides.
+        """
+        by_view = cases.views(task, known, later, min_count=min_count)
+        if not len(by_view[VIEWS[task][0]]):
+            raise EvaluationError(f"{task}: nothing to measure in the window of {len(later)} events; {HINT[task]}")
+        return cls(known.vocabulary, {view: Question(of, Ideal.of(of)) for view, of in by_view.items()})
+
+    def ask(self, candidate: Release, cutoffs: tuple[int, ...]) -> dict[str, Measured]:
+        """By view, the candidate's results where there are cases."""
+        return {
+            view: measure(candidate.ranker, q.cases.recode(self.vocabulary, candidate.vocabulary), q.ideal, cutoffs)
+            for view, q in self.questions.items()
+            if len(q.cases)
+        }
+
+    def enter(self, candidate: Release, cutoffs: tuple[int, ...]) -> None:
+        """Ask, and note the results under the candidate's name."""
+        for view, result in self.ask(candidate, cutoffs).items():
+            self.questions[view].measured[candidate.name] = result
+
+    @property
+    def deciding(self) -> Question:
+        """The first view."""
+        return next(iter(self.questions.values()))
+
+
+HINT = {
+    "recommend": "widen split.validation_days or split.test_days",
+    "related": "lower evaluate.related_min_count, or widen split.validation_days or split.test_days",
+}
+
+
+def sit(
+    task: str, trials: Path, releases: Path, splits: Path, features: Path, params: EvaluateParams
+) -> dict[str, Exam]:
+    """All exams of a task by protocol, sat by every trial and release that can do the task."""
+    known = {window: Dataset.read(features / window) for window in ("trial", "final")}
+    later = {part: files.read(splits / f"{part}.parquet", schema.EVENTS) for part in ("validation", "test")}
+    exams = {
+        protocol: Exam.set(task, known[window], later[part], params.related_min_count)
+        for protocol, (window, part) in WINDOWS.items()
+    }
+    for trial in ready(trials, task):
+        exams["validation"].enter(trial, params.cutoffs)
+        exams["A"].enter(trial, params.cutoffs)
+    for shipped in ready(releases, task):
+        exams["B"].enter(shipped, params.cutoffs)
+        log.info("%s: measured %s", task, shipped.name)
+    if set(exams["A"].deciding.measured) != set(exams["B"].deciding.measured):
+        raise EvaluationError(f"{trials} and {releases} do not hold the same rankers for {task}")
+    return exams
+
+
+def ready(folder: Path, task: str) -> Iterator[Release]:
+    """Every release below `folder` that can do the task, in order of name.
+
+    Raises:
+        EvaluationError: none, or two of one name.
+    """
+    manifests = {path.parent: release.read_manifest(path.parent) for path in folder.rglob(release.MANIFEST)}
+    able = sorted((m["name"], place) for place, m in manifests.items() if task in m["tasks"])
+    if len({name for name, _ in able}) != len(able) or not able:
+        raise EvaluationError(f"{folder}: releases for {task} must be there, each name once: {[n for n, _ in able]}")
+    return (release.read(place, RANKERS) for _, place in able)
+
+
+def _champion(
+    folder: Path, exam: Exam, metric: str, params: EvaluateParams, test_begins: pd.Timestamp
+) -> Champion | None:
+    if not (folder / release.MANIFEST).exists():
+        return None
+    found = release.read(folder, RANKERS)
+    result = exam.ask(found, params.cutoffs)[next(iter(exam.questions))]
+    saw_test = pd.Timestamp(found.manifest["fit_until"]) > test_begins
+    return Champion(found.name, found.content_hash, _of(result, metric), saw_test)
+
+
+def _decide(
+    exams: dict[str, Exam],
+    shipped: dict[str, dict[str, Any]],
+    champion: Champion | None,
+    promote: PromoteParams,
+    params: EvaluateParams,
+) -> Decision:
+    chosen_on, judged_on = exams["validation"].deciding.measured, exams["B"].deciding.measured
+    candidates = [
+        Candidate(
+            name,
+            "counting" if manifest["kind"] in COUNTING else "network",
+            manifest["content_hash"],
+            float(_of(chosen_on[name], promote.metric).mean()),
+            _of(judged_on[name], promote.metric),
+        )
+        for name, manifest in shipped.items()
+    ]
+    return decide(candidates, champion, Rule(promote.metric, promote.confidence, params.bootstrap, params.seed))
+
+
+def _of(result: Measured, metric: str) -> NDArray[np.float64]:
+    if metric not in result.by_case:
+        raise EvaluationError(f"params.yaml: `promote.metric` = {metric!r}: known are {', '.join(result.by_case)}")
+    return result.by_case[metric]
+
+
+def _section(
+    exams: dict[str, Exam], shipped: dict[str, dict[str, Any]], decision: Decision, params: EvaluateParams
+) -> dict[str, Any]:
+    protocols = {
+        protocol: {view: report.of_view(q.measured, q.ideal, params) for view, q in exam.questions.items()}
+        for protocol, exam in exams.items()
+    }
+    candidates = {
+        name: {key: manifest[key] for key in ("content_hash", "folder")} for name, manifest in shipped.items()
+    }
+    return {"protocols": protocols, "decision": asdict(decision), "candidates": candidates}
+
+
+def _write_for_dvc(task: str, view: dict[str, Any], exam: Exam, reports: Path) -> None:
+    """One JSON of means for each ranker, and one CSV with a row for each ranker and k."""
+    for name in view["rankers"]:
+        files.write_json(report.flat(view, name), reports / "metrics" / task / f"{name}.json")
+    rows = [
+        {"ranker": name, "k": k, "recall": recall}
+        for name, result in exam.deciding.measured.items()
+        for k, recall in enumerate(result.recall_curve[:CURVE_PLACES], start=1)
+    ]
+    path = reports / "plots" / f"recall_{task}.csv"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pd.DataFrame(rows).to_csv(path, index=False, float_format="%.6f")
+
+
+if __name__ == "__main__":
+    run(main)

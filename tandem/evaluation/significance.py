@@ -1,0 +1,65 @@
+"""How sure a mean over cases is: percentile bootstrap intervals, paired where two rankers meet."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+BLOCK_CELLS = 4_000_000
+"""Resampling counts held at once."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean and the bounds between which its resamples lie."""
+
+    mean: float
+    low: float
+    high: float
+
+
+def intervals(values: NDArray[np.floating], *, resamples: int, confidence: float, seed: int) -> list[Interval]:
+    """Percentile bootstrap over cases, each column on the same resamples.
+
+    Args:
+        values: (cases, columns), at least one case.
+        confidence: share of resampled means between the bounds, e.g. 0.95.
+
+    Raises:
+        ValueError: no case.
+
+    Source: Efron 1979; on paired tests of rankings Sakai 2006.
+    """
+    if not len(values):
+        raise ValueError("no case to resample")
+    means = _resampled_means(values.astype(np.float64), resamples, np.random.default_rng(seed))
+    outside = (1 - confidence) / 2
+    low, high = np.quantile(means, [outside, 1 - outside], axis=0)
+    return [Interval(float(m), float(a), float(b)) for m, a, b in zip(values.mean(axis=0), low, high, strict=True)]
+
+
+def difference(
+    ours: NDArray[np.floating], theirs: NDArray[np.floating], *, resamples: int, confidence: float, seed: int
+) -> Interval:
+    """Interval of the mean of ours - theirs, paired by case.
+
+    Raises:
+        ValueError: the two are not of the same cases.
+    """
+    if ours.shape != theirs.shape:
+        raise ValueError(f"{ours.shape} and {theirs.shape} cases cannot be paired")
+    paired = (ours - theirs)[:, None]
+    return intervals(paired, resamples=resamples, confidence=confidence, seed=seed)[0]
+
+
+def _resampled_means(values: NDArray[np.float64], resamples: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    """(resamples, columns): each resample draws as many cases as there are, with replacement."""
+    cases = len(values)
+    at_once = max(1, BLOCK_CELLS // cases)
+    means = []
+    for start in range(0, resamples, at_once):
+        draws = min(at_once, resamples - start)
+        drawn = rng.integers(cases, size=(draws, cases)) + cases * np.arange(draws)[:, None]
+        counts = np.bincount(drawn.ravel(), minlength=draws * cases).reshape(draws, cases)
+        means.append(counts @ values / cases)
+    return np.concatenate(means)

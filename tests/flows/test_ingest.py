@@ -1,0 +1,144 @@
+"""What is taken in stays as it came, and a rerun changes nothing."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from flows.ingest import ingest, keep_accepted, switch
+from flows.versions import PipelineError
+from tandem.data.sources import Source
+from tandem.errors import SourceError
+from tandem.params import read_all
+
+take_in = ingest.fn
+
+
+def export(folder: Path, **texts: str) -> Path:
+    """A folder with one CSV for each name."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in texts.items():
+        (folder / f"{name}.csv").write_text(text)
+    return folder
+
+
+def taken_in(source: str = "online_retail") -> dict[str, str]:
+    folder = Path("data/raw", source)
+    return {path.relative_to(folder).as_posix(): path.read_text() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_new_files_come_in_and_old_ones_stay(project: Path, tmp_path: Path) -> None:
+    raw = export(tmp_path / "raw", monday="1")
+    take_in("online_retail", raw)
+    assert taken_in() == {"monday.csv": "1"}
+    assert read_all()["source"] == "online_retail"
+    assert len(Path("data/raw/key_id.txt").read_text().strip()) == 8
+    (key,) = Path(".tandem").glob("*.key")
+    assert key.stat().st_mode & 0o777 == 0o600
+    versioned = Path("data/raw/online_retail.dvc").read_bytes()
+
+    take_in("online_retail", raw)
+    assert Path("data/raw/online_retail.dvc").read_bytes() == versioned
+
+    (raw / "notes.txt").write_text("not read by this source")
+    (raw / ".hidden.csv").write_text("half-written by somebody")
+    take_in(None, export(raw, tuesday="2"))
+    assert taken_in() == {"monday.csv": "1", "tuesday.csv": "2"}
+    assert Path("data/raw/online_retail.dvc").read_bytes() != versioned
+
+    with pytest.raises(SourceError, match=r"monday\.csv differs from .*raw files never change"):
+        take_in(None, export(raw, monday="other", wednesday="3"))
+    assert taken_in() == {"monday.csv": "1", "tuesday.csv": "2"}
+
+
+def test_one_file_is_an_export_too(project: Path, tmp_path: Path) -> None:
+    take_in("online_retail", export(tmp_path / "raw", all="1", other="2") / "all.csv")
+    assert taken_in() == {"all.csv": "1"}
+
+
+@pytest.mark.parametrize(
+    ("raw", "said"),
+    [
+        ("nowhere", "raw data .*nowhere does not exist"),
+        ("empty", r"raw data .*empty has no file that source online_retail reads: \*\*/\*\.csv"),
+        ("empty/readme.txt", r"has no file that source online_retail reads"),
+        (None, "source online_retail has no raw files yet"),
+    ],
+)
+def test_nothing_to_take_in_is_one_sentence(project: Path, tmp_path: Path, raw: str | None, said: str) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "readme.txt").touch()
+    before = Path("params.yaml").read_bytes()
+    with pytest.raises(SourceError, match=said) as refused:
+        take_in("online_retail", raw and tmp_path / raw)
+    assert "\n" not in str(refused.value)
+    assert Path("params.yaml").read_bytes() == before
+
+
+def test_a_source_that_is_not_there_is_named(project: Path) -> None:
+    with pytest.raises(SourceError, match=r"sources/nosuch\.yaml is missing"):
+        take_in("nosuch")
+
+
+def test_switching_keeps_comments_and_switching_back_restores_every_byte(project: Path) -> None:
+    before = Path("params.yaml").read_text()
+    sources = [Source.read(path) for path in sorted(Path("sources").glob("*.yaml"))]
+    (start,) = [source for source in sources if source.name == read_all()["source"]]
+    for source in sources:
+        switch(source)
+        values, recommended = read_all(), yaml.safe_load(Path(f"sources/{source.name}.yaml").read_text())["params"]
+        assert values["source"] == source.name
+        assert isinstance(values["validate"]["as_of"], str)  # DVC refuses dates
+        assert all(values[section].items() >= block.items() for section, block in recommended.items())
+        assert [line for line in before.splitlines() if line.startswith("#")] == [
+            line for line in Path("params.yaml").read_text().splitlines() if line.startswith("#")
+        ]
+    switch(start)
+    assert Path("params.yaml").read_text() == before
+
+
+def test_values_set_by_hand_survive_while_the_source_stays(project: Path) -> None:
+    text = Path("params.yaml").read_text().replace("test_days: 21", "test_days: 5")
+    Path("params.yaml").write_text(text)
+    switch(Source.read(Path("sources/demo.yaml")))
+    assert Path("params.yaml").read_text() == text
+
+
+def test_the_accepted_snapshot_is_remembered_only_before_new_files(repository: Path) -> None:
+    accepted, snapshot = Path("data/accepted/manifest.json"), Path("data/snapshot/manifest.json")
+    for path, rows in ((snapshot, 10), (accepted, 7)):
+        path.parent.mkdir(parents=True)
+        path.write_text(json.dumps({"source": "shop", "rows": rows}))
+    keep_accepted("shop", new=False)
+    assert json.loads(accepted.read_text())["rows"] == 7
+    keep_accepted("shop", new=True)
+    assert json.loads(accepted.read_text())["rows"] == 10
+    keep_accepted("elsewhere", new=True)
+    assert not accepted.exists()
+
+
+@pytest.mark.slow
+def test_the_demo_shop_is_generated_once_with_its_truth_apart(project: Path) -> None:
+    take_in("demo")
+    made = {path: path.stat().st_mtime_ns for path in Path("data/raw/demo").rglob("*")}
+    assert any(path.suffix == ".csv" for path in made)
+    assert list(Path("data/truth/demo").iterdir())
+    assert not list(Path("data/raw").glob(".*partial"))
+    take_in("demo")
+    assert {path: path.stat().st_mtime_ns for path in Path("data/raw/demo").rglob("*")} == made
+
+
+def test_a_truncated_dvc_file_of_a_killed_run_is_written_anew(project: Path, tmp_path: Path) -> None:
+    take_in("online_retail", export(tmp_path / "raw", monday="1"))
+    versioned = Path("data/raw/online_retail.dvc")
+    before = versioned.read_bytes()
+    versioned.write_bytes(b"")
+    take_in()
+    assert versioned.read_bytes() == before
+
+
+def test_dvc_errors_reach_the_caller(project: Path, tmp_path: Path) -> None:
+    Path("dvc.yaml").write_text("stages: [")
+    with pytest.raises(PipelineError, match=r"dvc\.yaml"):
+        take_in("online_retail", export(tmp_path / "raw", monday="1"))

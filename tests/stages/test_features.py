@@ -1,0 +1,62 @@
+"""The stage `features`: what is known before each window, and nothing of the window itself."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from stages import features
+from tandem import files
+from tandem.data import schema
+from tandem.data.splits import Cuts
+from tandem.features.dataset import Dataset
+
+PARAMS = "features: {target_kinds: [purchase], kind_weight: {purchase: 1.0}}"
+DAYS = {"train": {"a": 1, "b": 2, "c": 3}, "validation": {"d": 6, "e": 7}, "test": {"z": 9}}
+
+
+def _write_events(path: Path, days: dict[str, int]) -> None:
+    time = pd.to_datetime([f"2020-01-{day:02}" for day in days.values()], utc=True).as_unit("us")
+    events = pd.DataFrame({"product_id": list(days), "time": time, "event_id": list(days), "order_id": list(days)})
+    events = events.assign(user_id="u", kind="purchase", quantity=1.0, session_id=None, unit_price=None)
+    files.write(events, path, schema.EVENTS)
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """One user bought a, b, c before validation, d and e within it, z in the test window."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "params.yaml").write_text(PARAMS)
+    for part, days in DAYS.items():
+        _write_events(tmp_path / "splits" / f"{part}.parquet", days)
+    cuts = [pd.Timestamp(day, tz="UTC") for day in ("2020-01-06", "2020-01-09", "2020-01-10")]
+    Cuts(*cuts).write(tmp_path / "splits" / "cuts.json")
+    products = pd.DataFrame({"product_id": list("abcdez")})
+    products["category"] = [[] for _ in "abcdez"]
+    products = products.reindex(columns=schema.PRODUCTS.names)
+    files.write(products, tmp_path / "snapshot" / "products.parquet", schema.PRODUCTS)
+    return tmp_path
+
+
+def _build(home: Path) -> None:
+    features.main(home / "splits", home / "snapshot", home / "features")
+
+
+def test_each_window_knows_what_came_before_it(home: Path) -> None:
+    _build(home)
+    trial, final = (Dataset.read(home / "features" / window) for window in ("trial", "final"))
+    assert trial.vocabulary.ids == ("a", "b", "c")
+    assert final.vocabulary.ids == ("a", "b", "c", "d", "e")
+    assert trial.histories.product.tolist() == [1, 2, 3]
+    assert final.histories.product.tolist() == [1, 2, 3, 4, 5]
+    day_us = 86_400_000_000
+    assert final.as_of_us - trial.as_of_us == 3 * day_us
+    assert trial.demand.last(5).tolist() == [0, 1, 1, 1]
+
+
+def test_the_test_window_is_not_read(home: Path) -> None:
+    _build(home)
+    before = files.hash_folder(home / "features")
+    (home / "splits" / "test.parquet").unlink()
+    _build(home)
+    assert files.hash_folder(home / "features") == before

@@ -1,0 +1,76 @@
+"""A small shop to bend: its YAML as a mapping, and raw files written from text."""
+
+import copy
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tandem.data.canonical import Canonical, make
+from tandem.data.sources import Source
+
+KEY = bytes(range(32))
+
+SHOP: dict[str, Any] = {
+    "name": "shop",
+    "title": "a shop for tests",
+    "timezone": "Europe/Berlin",
+    "currency": "EUR",
+    "events": [
+        {
+            "files": "events*.csv",
+            "format": "csv",
+            "columns": {
+                "product_id": "item",
+                "user_id": "customer",
+                "time": "when",
+                "order_id": "order",
+                "quantity": "pieces",
+                "unit_price": "price",
+            },
+            "integers": ["user_id"],
+            "upper": ["product_id"],
+            "kind": {"column": "what", "values": {"look": "view", "buy": "purchase", "hide": None}},
+            "rules": [
+                {"name": "test_order", "where": {"order": "^T", "what": "buy"}, "refuse": "a test order"},
+                {"name": "fee", "unless": {"item": "^[ab]"}, "refuse": "a fee"},
+                {"name": "cancellation", "where": {"order": "^C"}, "kind": "return"},
+            ],
+        }
+    ],
+    "products_from_events": {"title": "name", "price": "unit_price"},
+}
+HEADER = "item,customer,when,order,pieces,price,what,name,secret\n"
+
+
+@pytest.fixture
+def shop() -> dict[str, Any]:
+    """The shop's YAML, to be changed at will."""
+    return copy.deepcopy(SHOP)
+
+
+@pytest.fixture
+def canonical(tmp_path: Path) -> Callable[..., Canonical]:
+    """Write raw files and make the canonical tables of them: `canonical(shop, {"events.csv": text})`."""
+
+    def build(shop: dict[str, Any], raw: dict[str, str | bytes]) -> Canonical:
+        for name, content in raw.items():
+            path = tmp_path / "raw" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return make(Source.model_validate(shop), tmp_path / "raw", KEY)
+
+    return build
+
+
+@pytest.fixture
+def refusals(canonical: Callable[..., Canonical], shop: dict[str, Any]) -> Callable[..., list[tuple[str, str]]]:
+    """Rule and reason of each refused row of an event file, given its rows."""
+
+    def ask(*rows: str, **changes: Any) -> list[tuple[str, str]]:
+        shop["events"][0].update(changes)
+        refused = canonical(shop, {"events.csv": HEADER + "\n".join(rows)}).tables["refused"]
+        return list(zip(refused["rule"], refused["reason"], strict=True))
+
+    return ask

@@ -1,0 +1,157 @@
+import datetime
+import json
+
+import openpyxl
+import pytest
+
+from tandem.data import exports
+from tandem.data.exports import Export
+from tandem.data.sources import Source
+from tandem.errors import SourceError
+
+PRODUCTS = {"files": "p.*", "format": "csv", "columns": {"product_id": "id"}}
+
+
+@pytest.fixture
+def read(tmp_path, shop):
+    """Rows of a file that is read as a block of products."""
+
+    def ask(name: str, content: str | bytes, **changes):
+        path = tmp_path / name
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        block = Source.model_validate(shop | {"products": [PRODUCTS | changes]}).products[0]
+        return exports.read([Export(name, path)], block).to_pylist()
+
+    return ask
+
+
+def test_every_cell_is_text_as_it_came_with_its_file_and_row(read) -> None:
+    rows = read("p.csv", 'id,price\n007, 1.50\n"a,""b""",\n')
+    assert rows == [
+        {"file": "p.csv", "row": 1, "problem": None, "raw": {"id": "007", "price": " 1.50"}},
+        {"file": "p.csv", "row": 2, "problem": None, "raw": {"id": 'a,"b"', "price": ""}},
+    ]
+
+
+def test_a_csv_may_have_another_encoding_delimiter_and_a_byte_order_mark(read) -> None:
+    assert read("p.csv", "id;n\n1;岁\n".encode("gb18030"), encoding="gbk", delimiter=";")[0]["raw"]["n"] == "岁"
+    assert read("p.csv", b"\xef\xbb\xbfid\n1\n")[0]["raw"] == {"id": "1"}
+
+
+def test_lines_within_a_cell_and_blank_lines_are_no_rows(read) -> None:
+    assert [row["raw"]["id"] for row in read("p.csv", 'id,n\n"a\nb",1\n\nc,2\n')] == ["a\nb", "c"]
+
+
+def test_cells_of_a_row_that_does_not_fit_the_header_are_withheld(read) -> None:
+    rows = read("p.csv", "id,n\na,b,user-17850\nc\nd,1\n")
+    assert [row["problem"] for row in rows] == [
+        "3 cells where the header has 2",
+        "1 cells where the header has 2",
+        None,
+    ]
+    assert [row["raw"]["id"] for row in rows] == [None, None, "d"]
+    assert [row["row"] for row in rows] == [1, 2, 3]
+
+
+def test_files_of_one_block_are_put_together_by_column_name(tmp_path, shop) -> None:
+    (tmp_path / "p.1").write_text("id,n\n1,x\n")
+    (tmp_path / "p.2").write_text("m,id\ny,2\n")
+    block = Source.model_validate(shop | {"products": [PRODUCTS]}).products[0]
+    rows = exports.read([Export(name, tmp_path / name) for name in ("p.1", "p.2")], block)["raw"].to_pylist()
+    assert rows == [{"id": "1", "n": "x", "m": None}, {"id": "2", "n": None, "m": "y"}]
+
+
+def test_numbers_of_json_lines_stay_as_they_are_written(read) -> None:
+    lines = ['{"id": 17850.0, "n": 1e3, "t": true, "l": ["a", 1]}', "", '{"id": "b", "n": null}']
+    found = [row["raw"] for row in read("p.jsonl", "\n".join(lines), format="jsonl")]
+    assert found[0] == {"id": "17850.0", "n": "1e3", "t": "true", "l": '["a", "1"]'}
+    assert found[1] == {"id": "b", "n": None, "t": None, "l": None}
+
+
+def test_a_line_that_is_no_json_object_is_a_row_with_a_problem(read) -> None:
+    rows = read("p.jsonl", '{"id": "a"}\n{"id": \n[1]\n{"id": "\\ud800"}\n', format="jsonl")
+    assert [row["problem"] is None for row in rows] == [True, False, False, False]
+    assert "Expecting value" in rows[1]["problem"]
+    assert rows[2]["problem"] == "a JSON list where an object is expected"
+    assert "unreadable text" in rows[3]["problem"]
+
+
+def test_excel_cells_become_the_text_a_person_sees(tmp_path, shop) -> None:
+    book = openpyxl.Workbook()
+    book.active.title = "Notes"
+    sheet = book.create_sheet("Goods")
+    for line in (["id", "n", "d"], [10002, 2.5, datetime.datetime(2026, 1, 2, 3, 4)], [], ["a ", None, True]):
+        sheet.append(line)
+    book.save(tmp_path / "p.xlsx")
+    block = Source.model_validate(shop | {"products": [PRODUCTS | {"format": "excel", "sheet": "Goods"}]}).products[0]
+    rows = exports.read([Export("p.xlsx", tmp_path / "p.xlsx")], block)["raw"].to_pylist()
+    assert rows == [{"id": "10002", "n": "2.5", "d": "2026-01-02 03:04:00"}, {"id": "a ", "n": "", "d": "true"}]
+    block = block.model_copy(update={"sheet": "Goodies"})
+    with pytest.raises(SourceError, match="no sheet `Goodies`; it has Notes, Goods"):
+        exports.read([Export("p.xlsx", tmp_path / "p.xlsx")], block)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "changes", "said"),
+    [
+        ("p.csv", "name,price\n", {}, "has no column `id`, which the source's products need; it has name, price"),
+        ("p.csv", "", {}, "is empty: it has no header"),
+        ("p.csv", "id,ID\n1,2\n", {}, "columns `id`, `ID` have the same name but for capitals"),
+        ("p.csv", b"id\n\xff\n", {}, "is not utf-8: byte 3 cannot be read"),
+        ("p.csv", "id\n" + "x" * 200_000, {}, "cannot be read as CSV: field larger than field limit"),
+        ("p.xlsx", "PK no workbook", {"format": "excel"}, "cannot be read as an Excel workbook"),
+        ("p.jsonl", "[]\n", {"format": "jsonl"}, "holds no JSON object"),
+        ("p.jsonl", b'{"id": "\xe9"}', {"format": "jsonl"}, "is not utf-8: byte 8"),
+    ],
+)
+def test_a_file_that_is_not_as_described_is_one_clear_sentence(read, name, content, changes, said) -> None:
+    with pytest.raises(SourceError) as caught:
+        read(name, content, **changes)
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def find(shop, folder):
+    return exports.find(Source.model_validate(shop), folder)
+
+
+def test_files_are_found_in_order_of_their_names_and_the_others_are_told(tmp_path, shop) -> None:
+    for name in ("events-2.csv", "events-10.csv", "sub/events-1.csv", "LICENSE", ".gitignore"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    shop["events"][0]["files"] = "**/events*.csv"
+    found = find(shop, tmp_path)
+    assert [e.name for e in found.of["events"][0][1]] == ["events-10.csv", "events-2.csv", "sub/events-1.csv"]
+    assert found.unmapped == ["LICENSE"]
+
+
+def test_a_picture_archive_is_read_by_someone_and_must_be_there(tmp_path, shop) -> None:
+    (tmp_path / "events.csv").touch()
+    (tmp_path / "p.csv").touch()
+    shop["products"] = [PRODUCTS | {"columns": {"product_id": "id", "image": {"archive": "p.zip", "column": "file"}}}]
+    shop["products"][0]["files"] = "p.csv"
+    with pytest.raises(SourceError, match=r"no picture archive p\.zip among the raw files"):
+        find(shop, tmp_path)
+    (tmp_path / "p.zip").touch()
+    assert find(shop, tmp_path).unmapped == []
+
+
+def test_a_missing_folder_and_missing_files_are_one_clear_sentence(tmp_path, shop) -> None:
+    with pytest.raises(SourceError, match="nowhere is not a folder"):
+        find(shop, tmp_path / "nowhere")
+    with pytest.raises(SourceError, match=r"no file that matches `events\*\.csv`, .* it has no file at all"):
+        find(shop, tmp_path)
+    (tmp_path / "orders.csv").touch()
+    with pytest.raises(SourceError, match=r"it has orders\.csv"):
+        find(shop, tmp_path)
+
+
+def test_one_file_is_not_read_twice_for_one_table(tmp_path, shop) -> None:
+    (tmp_path / "events.csv").touch()
+    shop["events"] *= 2
+    with pytest.raises(SourceError, match=r"two blocks of events match the same file: events\.csv"):
+        find(shop, tmp_path)
+
+
+def test_json_text_that_comes_back_is_json() -> None:
+    assert json.loads(exports._text({"a": ["岁", None]})) == {"a": ["岁", None]}

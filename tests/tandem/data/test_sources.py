@@ -1,0 +1,121 @@
+import pytest
+import yaml
+from pydantic import ValidationError
+
+from tandem.data.sources import Source
+from tandem.errors import SourceError
+
+SOURCES = ("demo", "online_retail", "jdata")
+
+
+def refusal(shop) -> str:
+    with pytest.raises(ValidationError) as caught:
+        Source.model_validate(shop)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_every_source_of_the_project_can_be_read(root, name) -> None:
+    assert Source.read(root / "sources" / f"{name}.yaml").name == name
+
+
+def test_every_source_recommends_the_same_params(root) -> None:
+    params = [Source.read(root / "sources" / f"{name}.yaml").params for name in SOURCES]
+    keys = [{(section, key) for section, values in p.items() for key in values} for p in params]
+    assert keys[0] == keys[1] == keys[2]
+
+
+def test_a_block_names_every_raw_column_it_speaks_of(shop) -> None:
+    block = Source.model_validate(shop).events[0]
+    assert block.named == sorted(["item", "customer", "when", "order", "pieces", "price", "what"])
+    assert block.user_column == "customer"
+
+
+def test_attributes_are_a_list_or_say_which_column_they_come_from(shop) -> None:
+    users = {"files": "u.csv", "format": "csv", "columns": {"user_id": "id"}}
+    shop["users"] = [users | {"attributes": ["age"]}, users | {"attributes": {"age": "years"}}]
+    same, other = Source.model_validate(shop).users
+    assert (same.attributes, other.attributes) == ({"age": "age"}, {"age": "years"})
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"colums": {}}, "Extra inputs"),
+        ({"format": "parquet"}, "'csv', 'excel' or 'jsonl'"),
+        ({"encoding": "utf-9"}, "Python knows no such encoding"),
+        ({"files": "../other/*.csv"}, "below the source's folder"),
+        ({"kind": "steal"}, "`steal` not among the kinds of events: view, click, cart"),
+        ({"columns": {"product_id": "item"}}, "`time` not among the `columns`"),
+        ({"columns": {"product_id": "a", "time": "b", "colour": "c"}}, "`colour` not among the columns of events"),
+        ({"columns": {"product_id": {"columns": ["a"]}, "time": "b"}}, "`product_id` takes the name of one raw column"),
+        ({"upper": ["quantity"]}, "`quantity` not among the mapped text columns"),
+        ({"time_formats": ["%d.%m.%Y %Q"]}, "not a strptime pattern"),
+        ({"rules": [{"name": "a", "where": {"item": "x"}}]}, "either `refuse: sentence` or `kind"),
+        ({"rules": [{"name": "a", "refuse": "why"}]}, "`where`, `unless` or both"),
+        ({"rules": [{"name": "a", "where": {"item": "("}, "refuse": "why"}]}, "not an RE2 pattern"),
+        ({"rules": [{"name": "a", "where": {"item": "^(?!b)"}, "refuse": "why"}]}, "there is `unless`"),
+        ({"rules": [{"name": "a", "where": {"item": "b"}, "refuse": "why"}] * 2}, "two rules have the same name"),
+        ({"rules": [{"name": "a", "where": {"item": "b"}, "kind": "theft"}]}, "`theft` not among the kinds"),
+    ],
+)
+def test_a_block_that_does_not_fit_is_refused_with_what_fits(shop, change, said) -> None:
+    shop["events"][0] |= change
+    assert said in refusal(shop)
+
+
+@pytest.mark.parametrize("column", ["session_id", "order_id", "product_id"])
+def test_the_column_of_user_ids_is_mapped_to_nothing_else(shop, column) -> None:
+    shop["events"][0]["columns"][column] = "customer"
+    assert "`customer` holds user ids" in refusal(shop)
+
+
+def test_user_ids_become_no_titles_and_no_kinds(shop) -> None:
+    shop["products_from_events"]["title"] = "customer"
+    assert "from the column of user ids" in refusal(shop)
+    shop["events"][0]["kind"]["column"] = "customer"
+    assert "`customer` holds user ids" in refusal(shop)
+
+
+def test_sessions_are_inferred_or_read_but_not_both(shop) -> None:
+    shop["events"][0]["session_gap_minutes"] = 30
+    shop["events"][0]["columns"]["session_id"] = "visit"
+    assert "infers sessions, yet `session_id` is mapped" in refusal(shop)
+
+
+@pytest.mark.parametrize("change", [{"timezone": "Europe/Atlantis"}, {"currency": "euro"}, {"events": []}])
+def test_a_source_that_does_not_fit_is_refused(shop, change) -> None:
+    assert next(iter(change)) in refusal(shop | change)
+
+
+def test_products_come_from_somewhere(shop) -> None:
+    del shop["products_from_events"]
+    assert "neither is there" in refusal(shop)
+
+
+def test_a_refused_file_names_key_value_and_file(tmp_path, shop) -> None:
+    path = tmp_path / "shop.yaml"
+    shop["events"][0]["format"] = "xml"
+    path.write_text(yaml.safe_dump(shop))
+    with pytest.raises(SourceError, match=r"shop\.yaml: `events\.0\.format` = 'xml': .*'csv'"):
+        Source.read(path)
+
+
+def test_a_missing_file_says_which_sources_there_are(tmp_path, shop) -> None:
+    (tmp_path / "shop.yaml").write_text(yaml.safe_dump(shop))
+    assert Source.read(tmp_path / "shop.yaml").name == "shop"
+    with pytest.raises(SourceError, match=r"other\.yaml is missing; .* holds shop"):
+        Source.read(tmp_path / "other.yaml")
+
+
+def test_a_source_bears_the_name_of_its_file(tmp_path, shop) -> None:
+    (tmp_path / "store.yaml").write_text(yaml.safe_dump(shop))
+    with pytest.raises(SourceError, match="'shop' must be the file's own name, 'store'"):
+        Source.read(tmp_path / "store.yaml")
+
+
+@pytest.mark.parametrize("text", ["name: [", "- a list", ""])
+def test_what_is_no_mapping_is_refused(tmp_path, text) -> None:
+    (tmp_path / "shop.yaml").write_text(text)
+    with pytest.raises(SourceError, match=r"shop\.yaml"):
+        Source.read(tmp_path / "shop.yaml")

@@ -1,0 +1,87 @@
+import numpy as np
+import pytest
+
+from tandem.evaluation.comparison import Candidate, Champion, Rule, decide
+
+RULE = Rule("ndcg_at_10", 0.95, resamples=500, seed=7)
+BASE = np.linspace(0.2, 0.6, 80)
+
+
+def counting(name: str, validation: float, test: np.ndarray = BASE) -> Candidate:
+    return Candidate(name, "counting", f"hash of {name}", validation, test)
+
+
+def network(name: str, validation: float, test: np.ndarray) -> Candidate:
+    return Candidate(name, "network", f"hash of {name}", validation, test)
+
+
+def test_a_network_that_beats_counting_for_sure_wins_and_is_promoted() -> None:
+    decision = decide([counting("ease", 0.3), network("deep", 0.4, BASE + 0.02)], None, RULE)
+    assert (decision.winner, decision.kind, decision.promote) == ("deep", "network", True)
+    (found,) = decision.comparisons
+    assert (found.candidate, found.against) == ("deep", "ease")
+    assert found.difference.mean == pytest.approx(0.02)
+    assert any("no champion" in reason for reason in decision.reasons)
+
+
+def test_a_network_better_on_average_only_loses_to_counting() -> None:
+    noise = np.where(np.arange(80) % 2, 0.2, -0.19)  # mean +0.005, far from sure
+    decision = decide([counting("ease", 0.3), network("deep", 0.9, BASE + noise)], None, RULE)
+    assert (decision.winner, decision.kind) == ("ease", "counting")
+    assert decision.comparisons[0].difference.low < 0 < decision.comparisons[0].difference.mean
+    assert any("counting was not beaten" in reason for reason in decision.reasons)
+
+
+def test_equal_results_are_no_victory() -> None:
+    assert decide([counting("ease", 0.3), network("deep", 0.9, BASE)], None, RULE).winner == "ease"
+
+
+def test_winners_of_a_kind_are_chosen_on_validation_not_on_test() -> None:
+    candidates = [
+        counting("ease", 0.30, BASE),
+        counting("lucky", 0.20, BASE + 0.3),
+        network("deep", 0.40, BASE + 0.01),
+        network("fortunate", 0.39, BASE + 0.3),
+    ]
+    decision = decide(candidates, None, RULE)
+    assert decision.winner == "deep"
+    assert decision.comparisons[0].against == "ease"
+
+
+def test_equals_on_validation_go_by_name_whatever_their_order() -> None:
+    pair = [counting("b", 0.3), counting("a", 0.3)]
+    assert decide(pair, None, RULE).winner == decide(pair[::-1], None, RULE).winner == "a"
+
+
+def test_without_networks_the_best_counting_ranker_wins() -> None:
+    decision = decide([counting("popular", 0.1), counting("ease", 0.3)], None, RULE)
+    assert (decision.winner, decision.comparisons) == ("ease", ())
+
+
+def test_the_champion_must_be_beaten_for_sure() -> None:
+    champion = Champion("old", "hash of old", BASE + 0.01)
+    stays = decide([counting("ease", 0.3)], champion, RULE)
+    assert not stays.promote
+    assert "the champion stays" in stays.reasons[-1]
+    falls = decide([counting("ease", 0.3, BASE + 0.02)], champion, RULE)
+    assert falls.promote
+    assert falls.champion == {"name": "old", "content_hash": "hash of old"}
+    assert falls.comparisons[0].against == "champion old"
+    assert falls.comparisons[0].difference.mean == pytest.approx(0.01)
+
+
+def test_equal_content_is_nothing_to_do() -> None:
+    decision = decide([counting("ease", 0.3)], Champion("ease", "hash of ease", BASE), RULE)
+    assert not decision.promote
+    assert decision.comparisons == ()
+    assert "nothing to do" in decision.reasons[-1]
+
+
+def test_a_champion_that_saw_the_test_window_is_named_as_such() -> None:
+    decision = decide([counting("ease", 0.3)], Champion("old", "x", BASE + 0.1, saw_test=True), RULE)
+    assert any("advantage" in reason for reason in decision.reasons)
+
+
+def test_a_network_may_not_win_unopposed() -> None:
+    with pytest.raises(ValueError, match="unopposed"):
+        decide([network("deep", 0.4, BASE)], None, RULE)
