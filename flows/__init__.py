@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from flows import processes
 from tandem import settings
 from tandem.settings import Settings
 
@@ -24,4 +25,5 @@ def prepare() -> Settings:
         Path(folder).mkdir(parents=True, exist_ok=True)  # Prefect does not make it
     os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "180")
     os.environ.setdefault("PREFECT_LOGGING_EXTRA_LOGGERS", "flows")
+    os.environ[processes.MARK] = processes.mark()  # Prefect starts its temporary server itself
     return Settings()

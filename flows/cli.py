@@ -137,10 +137,9 @@ def serve(port: Port = PORT) -> None:
 @app.command()
 def report() -> None:
     """Print the evaluation table and what was decided."""
-    from tandem.evaluation.report import table
-
     from flows.promote import OUTCOME, REPORTS
     from tandem import files
+    from tandem.evaluation.report import table
 
     path = REPORTS / "evaluation.json"
     if not path.exists():
@@ -150,7 +149,7 @@ def report() -> None:
         for task, outcome in files.read_json(OUTCOME)["tasks"].items():
             champion = outcome["champion"]
             named = f"{champion['name']} (version {champion['version']})" if champion else "none"
-            typer.echo(f"\n{task}: champion {named}\n  " + "\n  ".join(outcome["reasons"]))
+            typer.echo(" ".join([f"{task}: champion {named}.", *outcome["notes"]]))
 
 
 @app.command()

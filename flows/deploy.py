@@ -25,6 +25,7 @@ from flows import bento, prepare, processes
 from flows.bento import ServiceError
 from flows.registry import MODELS, Registry, RegistryError, Version
 from tandem import files
+from tandem.features.demand import Demand
 from tandem.features.vocabulary import Vocabulary
 from tandem.settings import Settings
 
@@ -144,7 +145,7 @@ def ask(tag: str, releases: Path) -> list[Exchange]:
     Raises:
         ServiceError: no answer, an empty one, or one from another release than those in `releases`.
     """
-    known = {task: Vocabulary.read(releases / task / "vocabulary.json").ids[0] for task in MODELS}
+    known = {task: _most_wanted(releases / task) for task in MODELS}
     event = {"product_id": known["recommend"], "kind": "purchase", "time": datetime.now(UTC).isoformat()}
     questions = [
         ("related", {"product_id": known["related"], "k": 3}),
@@ -157,6 +158,12 @@ def ask(tag: str, releases: Path) -> list[Exchange]:
         _check(exchange, files.read_json(releases / exchange.path[1:] / "manifest.json"))
     log.info("%s answered %d questions", tag, len(exchanges))
     return exchanges
+
+
+def _most_wanted(folder: Path) -> str:
+    """The release's product with the largest demand lately."""
+    demand = Demand.read(folder / "state" / "demand.npz").daily.sum(axis=0)  # (products,)
+    return Vocabulary.read(folder / "vocabulary.json").decode([demand[1:].argmax() + 1])[0]
 
 
 def _check(exchange: Exchange, manifest: Mapping[str, Any]) -> None:

@@ -55,11 +55,11 @@ def promote(registry: Registry, task: str, report: Mapping[str, Any], releases: 
         raise RegistryError(f"{decision['winner']}, the winner of {task}, is not in {RELEASES}; run `dvc repro`")
     registry.point("candidate", winner)
     current = registry.named(task, "champion")
-    best, note = best_of(decision, current, report["source"])
+    best, notes = best_of(decision, current, report["source"])
     champion = registry.find(task, best) if best else current
     if champion and best:
         registry.point("champion", champion)
-    return _outcome(winner, champion, current, [*decision["reasons"], *note], versions)
+    return _outcome(winner, champion, current, notes, versions)
 
 
 def best_of(decision: Mapping[str, Any], current: Version | None, source: str) -> tuple[str | None, list[str]]:
@@ -86,7 +86,7 @@ def _outcome(
     winner: Version,
     champion: Version | None,
     before: Version | None,
-    reasons: list[str],
+    notes: list[str],
     versions: Mapping[str, Version],
 ) -> dict[str, Any]:
     moved = champion is not None and (before is None or before.content_hash != champion.content_hash)
@@ -95,7 +95,7 @@ def _outcome(
     return {
         "candidate": winner.facts(),
         "champion": champion.facts() if champion else None,
-        "reasons": reasons,
+        "notes": notes,
         "versions": {found.name: found.facts() for found in versions.values()},
     }
 

@@ -44,6 +44,7 @@ def export(model: Any, example: dict[str, NDArray]) -> Portable:
         ReleaseError: it cannot be exported, or the exported network answers differently by more than 1e-4.
     """
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
+    expected = np.asarray(model(example))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "network.onnx"
         model.export(str(path), format="onnx", verbose=False)
@@ -52,7 +53,7 @@ def export(model: Any, example: dict[str, NDArray]) -> Portable:
         portable = Portable(content)
     except Exception as error:  # onnxruntime's own errors share no base but this
         raise ReleaseError(f"the network exported to ONNX cannot be loaded: {error}") from error
-    difference = np.abs(portable(example) - np.asarray(model(example))).max()
+    difference = np.abs(portable(example) - expected).max()
     if not difference <= TOLERANCE:
         raise ReleaseError(f"the network exported to ONNX differs from the trained one by {difference:g}")
     return portable

@@ -132,11 +132,10 @@ def _item(shelf: Shelf, pick: Pick, reason: str) -> Item:
 def _because(shelf: Shelf, history: Histories, pick: Pick) -> str:
     if not pick.why:
         return POPULAR_REASON["popular_7d"] if shelf.popular[0, pick.item] > 0 else f"ranked by {pick.source}"
-    if pick.why == pick.item:
-        return "because you chose it before"
+    name = "it" if pick.why == pick.item else shelf.catalogue.name(pick.why)
     kinds = set(history.kind[history.product == pick.why].tolist())
     telling = next((text for kind, text in BECAUSE.items() if kind in kinds), "because of {}")
-    return telling.format(shelf.catalogue.name(pick.why))
+    return telling.format(name)
 
 
 def _nobody(question: Recommend) -> str:

@@ -25,17 +25,14 @@ class Trained:
     """What a training run leaves behind."""
 
     roles: Roles
-    epochs: int  # that were kept
+    choices: dict[str, float]  # epochs that were kept, exponents
     curve: list[dict[str, float]]  # one row for each epoch
 
 
 def train(
-    dataset: Dataset, params: AssociationParams, epochs: int, exponents: tuple[float, float], validation: Cases | None
+    dataset: Dataset, params: AssociationParams, choices: dict[str, float], validation: Cases | None
 ) -> Trained:
-    """Train for `epochs`, or, with validation, at most so long; then keep the best epoch and exponents.
-
-    Args:
-        exponents: of popularity and trend, to begin with.
+    """Train by the choices, or, with validation, at most so many epochs; then keep what was best.
 
     Raises:
         NothingToLearn: no basket holds two products.

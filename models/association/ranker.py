@@ -29,8 +29,7 @@ class Association:
 
     def __init__(self, params: AssociationParams) -> None:
         self.params = params
-        self.epochs = params.epochs
-        self.exponents = params.popularity[0], params.trend[0]
+        self.choices = {"epochs": params.epochs, "popularity": params.popularity[0], "trend": params.trend[0]}
         self.curve: list[dict[str, float]] = []
         self._roles: Roles | None = None
 
@@ -38,13 +37,13 @@ class Association:
         """Train; with validation, keep the best epoch and exponents by NDCG@10 and remember them."""
         from models.association.fit import train
 
-        return self._take(train(dataset, self.params, self.params.epochs, self.exponents, validation))
+        return self._take(train(dataset, self.params, self.choices, validation))
 
     def refit(self, dataset: Dataset) -> Self:
         """A new network, trained on `dataset` with the epochs and exponents that `fit` kept."""
         from models.association.fit import train
 
-        return type(self)(self.params)._take(train(dataset, self.params, self.epochs, self.exponents, None))
+        return type(self)(self.params)._take(train(dataset, self.params, self.choices, None))
 
     def scores(self, histories: Histories, demand: Demand) -> NDArray[np.float32]:
         """(users, products) what goes with the history.
@@ -75,22 +74,19 @@ class Association:
         """
         roles = self._learned()
         files.write_arrays(folder / "roles.npz", **{f.name: np.asarray(getattr(roles, f.name)) for f in fields(roles)})
-        choices = {"params": self.params.model_dump(), "epochs": self.epochs, "exponents": list(self.exponents)}
-        files.write_json(choices, folder / "params.json")
+        files.write_json({"params": self.params.model_dump(), "choices": self.choices}, folder / "params.json")
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """The saved ranker; imports no TensorFlow."""
         stored = files.read_json(folder / "params.json")
         ranker = cls(AssociationParams.parse(stored["params"], str(folder / "params.json")))
-        ranker.epochs = int(stored["epochs"])
-        ranker.exponents = tuple(stored["exponents"])
+        ranker.choices = stored["choices"]
         ranker._roles = Roles(**files.read_arrays(folder / "roles.npz"))
         return ranker
 
     def _take(self, trained: "Trained") -> Self:
-        self.epochs, self.curve, self._roles = trained.epochs, trained.curve, trained.roles
-        self.exponents = float(trained.roles.popularity), float(trained.roles.trend)
+        self.choices, self.curve, self._roles = trained.choices, trained.curve, trained.roles
         return self
 
     def _learned(self) -> Roles:

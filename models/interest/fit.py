@@ -2,15 +2,17 @@
 
 import logging
 from dataclasses import dataclass
+from functools import partial
 
 import keras
 import numpy as np
+import tensorflow as tf
 from numpy.typing import NDArray
 
 from models.interest.batches import Batches
 from models.interest.counted import Own, Trends
 from models.interest.learned import INPUTS, Weights, inputs
-from models.interest.network import InterestNetwork, OneQuestion, UserNetwork
+from models.interest.network import InterestNetwork, OneQuestion, UserNetwork, ask_once
 from models.interest.params import InterestParams
 from models.interest.questions import ask
 from models.portable import CHUNK, Portable, export
@@ -42,10 +44,12 @@ def train(dataset: Dataset, params: InterestParams, epochs: int, validation: Cas
     network = InterestNetwork(dataset.products, params, batches.own.channels)
     optimizer = keras.optimizers.AdamW(params.learning_rate, weight_decay=params.weight_decay)
     network.compile(optimizer=optimizer, jit_compile=False)
+    ask_now = tf.function(partial(ask_once, network.user), reduce_retracing=True)
 
     def scores(cases: Cases) -> NDArray[np.float32]:
         weights = weights_of(network, batches.own, params)
-        asked = served(network.user, weights).predict(inputs(cases.histories, params.length), CHUNK, verbose=0)
+        chunks = tf.data.Dataset.from_tensor_slices(inputs(cases.histories, params.length)).batch(CHUNK)
+        asked = np.concatenate([ask_now(chunk, weights.vectors) for chunk in chunks])
         return weights.scores(asked, cases.histories, cases.demand)
 
     history = network.fit(

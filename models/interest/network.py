@@ -39,7 +39,7 @@ class UserNetwork(keras.layers.Layer):
 
 
 class OneQuestion(keras.layers.Layer):
-    """The user network as serving calls it: product vectors fixed, one question for each row, after `place`."""
+    """The user network as serving calls it: product vectors fixed, one question for each row of events."""
 
     def __init__(self, user: UserNetwork, vectors: NDArray[np.float32], **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -47,8 +47,13 @@ class OneQuestion(keras.layers.Layer):
 
     def call(self, x: dict[str, Any]) -> Any:
         """(batch, dim + 1)."""
-        row = ops.arange(ops.shape(x["product"])[0], dtype="int32")
-        return self.user({**x, "row": row}, ops.convert_to_tensor(self.fixed))
+        return ask_once(self.user, x, ops.convert_to_tensor(self.fixed))
+
+
+def ask_once(user: UserNetwork, x: dict[str, Any], vectors: Any) -> Any:
+    """(batch, dim + 1): one question for each row of events, after the event at `place`."""
+    row = ops.arange(ops.shape(x["product"])[0], dtype="int32")
+    return user({**x, "row": row}, vectors)
 
 
 class InterestNetwork(keras.Model):

@@ -2,12 +2,12 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from tandem.params import Section
 
 
-class InterestParams(Section):
+class InterestParams(BaseModel):
     """What both variants share; units are days where a name says so."""
 
     room: Literal["interest"]
@@ -27,7 +27,7 @@ class InterestParams(Section):
     seed: int
 
 
-class TransformerParams(InterestParams):
+class TransformerParams(Section, InterestParams):
     """A causal Transformer."""
 
     section = "networks.transformer"
@@ -35,7 +35,7 @@ class TransformerParams(InterestParams):
     blocks: int = Field(ge=1)
 
 
-class LstmParams(InterestParams):
+class LstmParams(Section, InterestParams):
     """LSTM → Conv1D → dense."""
 
     section = "networks.lstm"

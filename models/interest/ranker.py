@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.interest.learned import Weights, inputs
-from models.interest.params import InterestParams, LstmParams, TransformerParams
+from models.interest.params import LstmParams, TransformerParams
 from models.portable import Portable
 from tandem import files
 from tandem.errors import ReleaseError
@@ -26,11 +26,11 @@ class Interest:
 
     name: str
     tasks = ("recommend",)
-    params_class: type[InterestParams]
+    params_class: type[TransformerParams] | type[LstmParams]
 
-    def __init__(self, params: InterestParams) -> None:
+    def __init__(self, params: TransformerParams | LstmParams) -> None:
         self.params = params
-        self.epochs = params.epochs
+        self.choices = {"epochs": params.epochs}
         self.curve: list[dict[str, float]] = []
         self._weights: Weights | None = None
         self._encoder: Portable | None = None
@@ -45,7 +45,7 @@ class Interest:
         """A new network, trained on `dataset` for as many epochs as `fit` kept."""
         from models.interest.fit import train
 
-        return type(self)(self.params)._take(train(dataset, self.params, self.epochs, None))
+        return type(self)(self.params)._take(train(dataset, self.params, self.choices["epochs"], None))
 
     def scores(self, histories: Histories, demand: Demand) -> NDArray[np.float32]:
         """(users, products) logits of the next purchases.
@@ -71,20 +71,20 @@ class Interest:
         weights, encoder = self._learned()
         (folder / "encoder.onnx").write_bytes(encoder.content)
         files.write_arrays(folder / "weights.npz", **{f.name: getattr(weights, f.name) for f in fields(weights)})
-        files.write_json({"params": self.params.model_dump(), "epochs": self.epochs}, folder / "params.json")
+        files.write_json({"params": self.params.model_dump(), "choices": self.choices}, folder / "params.json")
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """The saved ranker; imports no TensorFlow."""
         stored = files.read_json(folder / "params.json")
         ranker = cls(cls.params_class.parse(stored["params"], str(folder / "params.json")))
-        ranker.epochs = int(stored["epochs"])
+        ranker.choices = stored["choices"]
         ranker._weights = Weights(**files.read_arrays(folder / "weights.npz"))
         ranker._encoder = Portable((folder / "encoder.onnx").read_bytes())
         return ranker
 
     def _take(self, trained: "Trained") -> Self:
-        self.epochs, self.curve = trained.epochs, trained.curve
+        self.choices, self.curve = {"epochs": trained.epochs}, trained.curve
         self._weights, self._encoder = trained.weights, trained.encoder
         return self
 

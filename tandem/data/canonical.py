@@ -53,10 +53,11 @@ def make(source: Source, folder: Path, key: bytes) -> Canonical:
     with open_engine(source.timezone) as engine:
         raw = _load(engine, found)
         people = _people(engine, raw, key)
-        judged = {name: _judge(engine, name, parts, people, source) for name, parts in raw.items()}
+        judged = {name: _judge(engine, parts, people, source) for name, parts in raw.items() if parts}
         settled = _settle(engine, judged, source)
-        tables = {name: _output(rows, schema.TABLES[name]) for name, rows in _tables(settled, source).items()}
-        accounts = [account for name, parts in raw.items() for account in _account(name, parts, settled[name])]
+        rows = _tables(settled, source)
+        tables = {name: _output(rows.get(name), table) for name, table in schema.TABLES.items()}
+        accounts = [account for name in judged for account in _account(name, raw[name], settled[name])]
         derived = _derived(settled) if source.products_from_events else 0
     _compare(tables, accounts, derived)
     facts = {"source": source.name, "key_id": privacy.key_id(key), "products_from_events": derived}
@@ -96,13 +97,10 @@ def _people(engine: Engine, raw: dict[str, list[_Raw]], key: bytes) -> ir.Table:
     return engine.store(pa.table({name: pa.array(column, pa.string()) for name, column in columns.items()}))
 
 
-def _judge(engine: Engine, name: str, parts: list[_Raw], people: ir.Table, source: Source) -> ir.Table:
+def _judge(engine: Engine, parts: list[_Raw], people: ir.Table, source: Source) -> ir.Table:
     """The rows of one table, judged one by one; what depends on other rows is still open."""
-    told = source.products_from_events if name == "events" else None
-    judged = [mapping.judge(engine, part.rows, part.block, people, told) for part in parts]
-    if len(judged) == 1:
-        return judged[0]
-    return engine.store(ibis.union(*judged) if judged else mapping.nothing(schema.TABLES[name]), *judged)
+    judged = [mapping.judge(engine, part.rows, part.block, people, source.products_from_events) for part in parts]
+    return engine.store(ibis.union(*judged), *judged) if len(judged) > 1 else judged[0]
 
 
 def _settle(engine: Engine, judged: dict[str, ir.Table], source: Source) -> dict[str, ir.Table]:
@@ -114,12 +112,13 @@ def _settle(engine: Engine, judged: dict[str, ir.Table], source: Source) -> dict
         rows = _refuse_second(rows, schema.TABLES[name]) if name in KEYED else rows
         return engine.store(rows, judged[name])
 
-    products = settle("products", None)
+    products = settle("products", None) if "products" in judged else engine.store(mapping.nothing(schema.PRODUCTS))
     listed = _kept(products).select("product_id")
     events = settle("events", None if source.products_from_events else listed)
     known = engine.store(listed.union(_kept(events).select("product_id"), distinct=True))
-    rest = {name: settle(name, known) for name in ("reviews", "relations")}
-    return {"products": products, "events": events, **rest, "users": settle("users", None)}
+    others = {"reviews": known, "users": None, "relations": known}
+    rest = {name: settle(name, against) for name, against in others.items() if name in judged}
+    return {"products": products, "events": events, **rest}
 
 
 def _mark_duplicates(rows: ir.Table) -> ir.Table:
@@ -192,8 +191,10 @@ def _catalogue(kept: dict[str, ir.Table], source: Source) -> ir.Table:
     )
 
 
-def _output(rows: ir.Table, table: Table) -> pd.DataFrame:
+def _output(rows: ir.Table | None, table: Table) -> pd.DataFrame:
     """The rows in order, in exactly the table's columns."""
+    if rows is None:
+        return table.arrow.empty_table().to_pandas()
     return rows.order_by(ORDER[table.name]).select(table.names).to_pyarrow().to_pandas()
 
 

@@ -18,7 +18,7 @@ def with_sessions(events: ir.Table) -> ir.Table:
     asked = events.mutate(asked=events.session_gap_minutes.notnull() & events.user_id.notnull())
     own = ibis.window(group_by=["asked", "user_id"], order_by=TOLD)
     pause_us = asked.time.delta(asked.time.lag().over(own), unit="microsecond")
-    begun = asked.mutate(begins=pause_us > 60_000_000 * asked.session_gap_minutes)
+    begun = asked.mutate(begins=(pause_us > 60_000_000 * asked.session_gap_minutes).fill_null(True))
     so_far = ibis.window(group_by=["asked", "user_id"], order_by=TOLD, preceding=None, following=0)
     counted = begun.mutate(place=begun.begins.cast("int64").sum().over(so_far))
     session = counted.event_id.first().over(group_by=["asked", "user_id", "place"], order_by=TOLD)

@@ -20,13 +20,14 @@ def judge(engine: Engine, rows: ir.Table, block: Block, people: ir.Table, told: 
         rows: stored `file`, `row`, `problem` and `raw`, as `tandem.data.exports.read` has them; let go afterwards.
         block: how they become rows of its table.
         people: `user`, an id as the shop writes it, and its `pseudonym`; no user id gets past here.
-        told: what events say of their products.
+        told: what events say of their products; of no meaning for other tables.
 
     Returns:
         `file`, `row`, `identity` (equal for rows with equal raw cells), `record` (JSON for `refused`), `rule` and
         `reason` (null where no rule applies), every column of the table; for events also `told_<product column>` and
         `session_gap_minutes`.
     """
+    told = told if isinstance(block, Events) else None
     texts = engine.store(_texts(rows, block, people, told), rows)
     values = engine.store(_values(texts, block), texts)
     rule, reason = rules.verdict(rules.of(values, block))
@@ -36,9 +37,8 @@ def judge(engine: Engine, rows: ir.Table, block: Block, people: ir.Table, told: 
 
 
 def nothing(table: Table) -> ir.Table:
-    """No rows at all, in the columns that `judge` returns."""
-    columns = ORIGIN | VERDICT | {column.name: cells.dtype(column) for column in table.columns}
-    columns |= {"session_gap_minutes": "int64"} if table is schema.EVENTS else {}
+    """No rows at all, in the columns of judged rows that are no duplicates."""
+    columns = ORIGIN | {"duplicate": "boolean"} | VERDICT | {c.name: cells.dtype(c) for c in table.columns}
     return ibis.memtable([], schema=ibis.schema(columns))
 
 

@@ -135,7 +135,7 @@ def reciprocal_rank(gains: NDArray[np.floating]) -> NDArray[np.float64]:
 
 def hit_rate_at_k(gains: NDArray[np.floating], k: int) -> NDArray[np.float64]:
     """(cases,) 1 where a relevant product stands in the first k places, else 0."""
-    return (gains[:, :k] > 0).any(axis=1).astype(np.float64)
+    return np.asarray((gains[:, :k] > 0).any(axis=1), np.float64)
 
 
 def coverage_at_k(ranked: NDArray[np.integer], products: int, k: int) -> float:

@@ -45,7 +45,9 @@ def outputs() -> dict[str, str]:
     """Content of all that DVC keeps and of the decision, by name; data/raw is the input."""
     kept = [Path("dvc.lock"), Path("reports/evaluation.json")]
     folders = [Path("data", name) for name in ("canonical", "snapshot", "splits", "features", "vectors")]
-    return {str(path): files.hash_file(path) for path in kept} | {str(path): files.hash_folder(path) for path in folders}
+    return {str(path): files.hash_file(path) for path in kept} | {
+        str(path): files.hash_folder(path) for path in folders
+    }
 
 
 def test_the_whole_path_and_a_question(shop: Path) -> None:
@@ -90,7 +92,9 @@ def test_killed_in_any_stage_it_ends_the_same(shop: Path, stage: str) -> None:
 
 def _kill_in(stage: str) -> None:
     module = "flows.promote" if stage == "register" else f"stages.{stage}"
-    run = subprocess.Popen([sys.executable, "-m", "flows.cli", "retrain"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    run = subprocess.Popen(
+        [sys.executable, "-m", "flows.cli", "retrain"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     while run.poll() is None:
         children = psutil.Process(run.pid).children(recursive=True)
         if any(module in _command(child) for child in children):

@@ -98,7 +98,7 @@ def test_the_life_of_two_releases(
     write_report(third, promote=True, champion=first)  # but the champion is the second by now
     promote.main()
     assert registry.named("related", "champion").content_hash == second
-    assert "tandem retrain" in files.read_json(promote.OUTCOME)["tasks"]["related"]["reasons"][-1]
+    assert "tandem retrain" in files.read_json(promote.OUTCOME)["tasks"]["related"]["notes"][-1]
 
 
 def test_a_run_that_was_killed_is_made_anew(registry: Registry, make_release, write_report) -> None:

@@ -172,6 +172,13 @@ def test_what_is_served_is_what_was_evaluated(shop: Shelf, ask: Ask, key: bytes)
         assert ids(ask(user, k=2)) == expected
 
 
+@pytest.mark.parametrize("counting_shelves", ["personal"], indirect=True)
+def test_a_product_of_the_history_itself_is_called_it(counting_shelves: dict[str, Shelf]) -> None:
+    shop = counting_shelves["recommend"]
+    answer = answers.recommend(shop, Recommend(events=[event("tea", "purchase")], k=1), None)
+    assert [(item.product_id, item.reason) for item in answer.items] == [("tea", "because you bought it")]
+
+
 def test_every_ranker_that_counts_can_serve(counting_shelves: dict[str, Shelf]) -> None:
     times = "1970-01-01T00:00:00+00:00", "2026-06-30T12:00:00+00:00", "9999-12-31T23:59:59+00:00"
     events = [

@@ -10,7 +10,6 @@ import stages
 from stages import ingest
 from tandem import files
 from tandem.data import privacy, schema
-from tandem.data.sources import Source
 from tandem.errors import SettingsError
 
 KEY = "5a" * 32
@@ -169,12 +168,8 @@ def test_jdata_comes_out_as_published(run, real_data) -> None:
     assert list(products.loc["138778", "category"]) == ["8"]
     users = files.read(out / "users.parquet", schema.USERS)
     ages = {json.loads(attributes)["age"] for attributes in users["attributes"]}
-    assert ages == {"-1", "16-25岁", "26-35岁", "36-45岁", "46-55岁", "56岁以上", None} or ages == {
-        "-1", "16-25岁", "26-35岁", "36-45岁", "46-55岁", "56岁以上",
-    }  # fmt: skip
-    assert set(table["user_id"].dropna()) <= set(users["user_id"]) | set(table["user_id"])
+    assert ages - {None} == {"-1", "16-25岁", "26-35岁", "36-45岁", "46-55岁", "56岁以上"}
 
 
-def test_the_report_names_no_path(run, shop, root) -> None:
+def test_the_report_names_no_path(run, shop) -> None:
     assert str(shop.parent) not in (run(shop) / "ingest.json").read_text()
-    assert Source.read(root / "sources" / "online_retail.yaml").timezone == "Europe/London"

@@ -1,12 +1,12 @@
 """What becomes of raw rows: values and refusals by hand, then what holds for every input."""
 
-import io
+import csv
 import json
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from tandem import files
@@ -16,13 +16,13 @@ from tandem.data.sources import Source
 
 from .conftest import HEADER, KEY, SHOP
 
+NAMES = HEADER.strip().split(",")
 GOOD = "a1,17850.0,2026-03-01 12:00:00,1,2,9.99,buy,Cup,x"
 
 
 def row(**changes: str) -> str:
     """A good row with other cells, by raw column."""
-    names = HEADER.strip().split(",")
-    return ",".join({**dict(zip(names, GOOD.split(","), strict=True)), **changes}.values())
+    return ",".join({**dict(zip(NAMES, GOOD.split(","), strict=True)), **changes}.values())
 
 
 def events_of(canonical, shop, *rows: str) -> pd.DataFrame:
@@ -34,7 +34,7 @@ def events_of(canonical, shop, *rows: str) -> pd.DataFrame:
 
 def test_a_good_row_becomes_an_event(canonical, shop) -> None:
     (event,) = events_of(canonical, shop, GOOD).to_dict("records")
-    assert event.pop("session_id") is None or True
+    assert pd.isna(event.pop("session_id"))
     assert event == {
         "event_id": "events.csv:1",
         "user_id": privacy.pseudonym(KEY, "17850"),
@@ -47,23 +47,20 @@ def test_a_good_row_becomes_an_event(canonical, shop) -> None:
     }
 
 
-@pytest.mark.parametrize(
-    ("written", "utc"),
-    [
-        ("2026-07-01 12:00", "2026-07-01T10:00"),  # Berlin, summer
-        ("2026-07-01", "2026-06-30T22:00"),
-        ("2026-7-1T12:00:00.123456", "2026-07-01T10:00:00.123456"),
-        ("2026-07-01T12:00:00Z", "2026-07-01T12:00"),
-        ("2026-07-01 12:00:00+08:00", "2026-07-01T04:00"),
-        ("2026-03-29 02:30:00", "2026-03-29T01:30"),  # skipped: read by the clock of before, CET
-        ("2026-10-25 02:30:00", "2026-10-25T01:30"),  # comes twice: the later, CET
-        ("31.12.2026 00:30", "2026-12-30T23:30"),  # one of time_formats
-    ],
-)
-def test_times_become_utc(canonical, shop, written, utc) -> None:
+def test_times_become_utc(canonical, shop) -> None:
     shop["events"][0]["time_formats"] = ["%d/%m/%Y", "%d.%m.%Y %H:%M"]
-    (time,) = events_of(canonical, shop, row(when=written))["time"]
-    assert time == pd.Timestamp(utc, tz="UTC")
+    utc = {
+        "2026-07-01 12:00": "2026-07-01T10:00",  # Berlin, summer
+        "2026-07-01": "2026-06-30T22:00",
+        "2026-7-1T12:00:00.123456": "2026-07-01T10:00:00.123456",
+        "2026-07-01T12:00:00Z": "2026-07-01T12:00",
+        "2026-07-01 12:00:00+08:00": "2026-07-01T04:00",
+        "2026-03-29 02:30:00": "2026-03-29T01:30",  # skipped: read by the clock of before, CET
+        "2026-10-25 02:30:00": "2026-10-25T01:30",  # comes twice: the later, CET
+        "31.12.2026 00:30": "2026-12-30T23:30",  # one of time_formats
+    }
+    found = events_of(canonical, shop, *(row(when=written) for written in utc)).set_index("event_id")["time"]
+    assert [found[f"events.csv:{i}"] for i in range(1, 9)] == [pd.Timestamp(time, tz="UTC") for time in utc.values()]
 
 
 def test_a_cancellation_is_a_return_of_positive_quantity(canonical, shop) -> None:
@@ -80,38 +77,38 @@ def test_an_event_may_be_of_nobody(canonical, shop) -> None:
     assert events_of(canonical, shop, row(customer="  "))["user_id"].isna().all()
 
 
-@pytest.mark.parametrize(
-    ("changes", "rule", "reason"),
-    [
-        ({"item": "", "name": ""}, "fee", "a fee"),
-        ({"order": "T1"}, "test_order", "a test order"),
-        ({"item": "POST", "order": "T1"}, "test_order", "a test order"),  # the first that matches speaks
-        ({"item": "POST", "order": "C1", "pieces": "-1"}, "fee", "a fee"),
-        ({"when": ""}, "missing_time", "time is missing"),
-        ({"when": "yesterday"}, "unreadable_time", "time `yesterday` is not a time"),
-        ({"when": "2026-13-01"}, "unreadable_time", "time `2026-13-01` is not a time"),
-        ({"when": "infinity"}, "unreadable_time", "time `infinity` is not a time"),
-        ({"pieces": "two"}, "unreadable_quantity", "quantity `two` is not a number"),
-        ({"pieces": "two", "what": "look"}, "unreadable_quantity", "quantity `two` is not a number"),
-        ({"pieces": "nan"}, "unreadable_quantity", "quantity `nan` is not a number"),
-        ({"pieces": "1e999"}, "unreadable_quantity", "quantity `1e999` is not a number"),
-        ({"pieces": ""}, "missing_quantity", "quantity of a sale is missing"),
-        ({"pieces": "0"}, "quantity_not_positive", "quantity `0` is not positive"),
-        ({"pieces": "-2"}, "quantity_not_positive", "quantity `-2` is not positive"),
-        ({"pieces": "0", "order": "C1"}, "quantity_not_positive", "quantity `0` is not positive"),
-        ({"price": "1.234.5"}, "unreadable_unit_price", "unit_price `1.234.5` is not a number"),
-        ({"price": "0.00"}, "price_not_positive", "unit_price `0.00` of a sale is not positive"),
-        ({"price": "0", "order": "C1"}, "price_not_positive", "unit_price `0` of a sale is not positive"),
-        ({"price": "-1"}, "price_not_positive", "unit_price `-1` of a sale is not positive"),
-        ({"price": "-1", "what": "look"}, "unit_price_out_of_range", "unit_price `-1` is below 0"),
-        ({"what": ""}, "missing_kind", "kind is missing"),
-        ({"what": "hide"}, "kind_not_used", "kind `hide` is not used"),
-        ({"what": "steal"}, "unknown_kind", "kind `steal` is none of look, buy, hide"),
-        ({"secret": "x,y"}, "unreadable_row", "10 cells where the header has 9"),
-    ],
-)
-def test_the_first_rule_that_applies_refuses_and_names_the_value(refusals, changes, rule, reason) -> None:
-    assert refusals(row(**changes)) == [(rule, reason)]
+REFUSALS = [
+    ({"item": "", "name": ""}, "fee", "a fee"),
+    ({"order": "T1"}, "test_order", "a test order"),
+    ({"item": "POST", "order": "T1"}, "test_order", "a test order"),  # the first that matches speaks
+    ({"item": "POST", "order": "C1", "pieces": "-1"}, "fee", "a fee"),
+    ({"when": ""}, "missing_time", "time is missing"),
+    ({"when": "yesterday"}, "unreadable_time", "time `yesterday` is not a time"),
+    ({"when": "2026-13-01"}, "unreadable_time", "time `2026-13-01` is not a time"),
+    ({"when": "infinity"}, "unreadable_time", "time `infinity` is not a time"),
+    ({"pieces": "two"}, "unreadable_quantity", "quantity `two` is not a number"),
+    ({"pieces": "two", "what": "look"}, "unreadable_quantity", "quantity `two` is not a number"),
+    ({"pieces": "nan"}, "unreadable_quantity", "quantity `nan` is not a number"),
+    ({"pieces": "1e999"}, "unreadable_quantity", "quantity `1e999` is not a number"),
+    ({"pieces": ""}, "missing_quantity", "quantity of a sale is missing"),
+    ({"pieces": "0"}, "quantity_not_positive", "quantity `0` is not positive"),
+    ({"pieces": "-2"}, "quantity_not_positive", "quantity `-2` is not positive"),
+    ({"pieces": "0", "order": "C1"}, "quantity_not_positive", "quantity `0` is not positive"),
+    ({"price": "1.234.5"}, "unreadable_unit_price", "unit_price `1.234.5` is not a number"),
+    ({"price": "0.00"}, "price_not_positive", "unit_price `0.00` of a sale is not positive"),
+    ({"price": "0", "order": "C1"}, "price_not_positive", "unit_price `0` of a sale is not positive"),
+    ({"price": "-1"}, "price_not_positive", "unit_price `-1` of a sale is not positive"),
+    ({"price": "-1", "what": "look"}, "unit_price_out_of_range", "unit_price `-1` is below 0"),
+    ({"what": ""}, "missing_kind", "kind is missing"),
+    ({"what": "hide"}, "kind_not_used", "kind `hide` is not used"),
+    ({"what": "steal"}, "unknown_kind", "kind `steal` is none of look, buy, hide"),
+    ({"secret": "x,y"}, "unreadable_row", "10 cells where the header has 9"),
+]
+
+
+def test_the_first_rule_that_applies_refuses_and_names_the_value(refusals) -> None:
+    found = refusals(*(row(**changes) for changes, _, _ in REFUSALS))
+    assert found == [(rule, reason) for _, rule, reason in REFUSALS]
 
 
 def test_a_missing_product_is_refused_where_no_own_rule_speaks(refusals) -> None:
@@ -214,7 +211,7 @@ def test_a_category_in_one_column_is_split(canonical, shop) -> None:
 def test_users_keep_their_listed_attributes_and_nothing_else(canonical, shop) -> None:
     shop["users"] = [{"files": "u.csv", "format": "csv", "columns": {"user_id": "id"}, "attributes": {"age": "years"}}]
     raw = {"u.csv": "id,years,email\n17850,20-29,a@b.example\n,30-39,c@d.example\n17850,40,e@f.example\n"}
-    tables = canonical(shop, raw | {"events.csv": HEADER + GOOD}).tables
+    tables = canonical(shop, raw | {"events.csv": HEADER.replace("secret", "email") + GOOD}).tables
     assert tables["users"].to_dict("records") == [
         {"user_id": privacy.pseudonym(KEY, "17850"), "attributes": '{"age":"20-29"}'}
     ]
@@ -330,16 +327,16 @@ def folder(tmp_path_factory) -> Path:
     return tmp_path_factory.mktemp("any")
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=12, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])  # shrinking: minutes
 @given(raw=st.lists(ROWS, min_size=1, max_size=2))
 def test_any_row_is_accounted_for_and_no_user_id_gets_out(raw, folder) -> None:
-    for old in folder.glob("events-*.csv"):
+    out = folder.with_name(f"{folder.name}-out")
+    for old in folder.iterdir():
         old.unlink()
     for place, rows in enumerate(raw):
-        lines = pd.DataFrame([[*cells.values(), *more] for cells, more in rows], dtype=object).fillna("")
-        text = io.StringIO()
-        lines.to_csv(text, header=False, index=False)
-        (folder / f"events-{place}.csv").write_text(HEADER + (text.getvalue() if len(lines) else ""))
+        with (folder / f"events-{place}.csv").open("w", newline="") as stream:
+            stream.write(HEADER)
+            csv.writer(stream).writerows([*(cells[name] for name in NAMES), *more] for cells, more in rows)
     found = module.make(Source.model_validate(SHOP), folder, KEY)
     assert [account["rows"] for account in found.report["files"]] == [len(rows) for rows in raw]
     for account in found.report["files"]:
@@ -347,7 +344,7 @@ def test_any_row_is_accounted_for_and_no_user_id_gets_out(raw, folder) -> None:
         assert account["refused"] == sum(account["rules"].values())
     assert found.report["totals"]["events"]["kept"] == len(found.tables["events"])
     assert found.report["totals"]["events"]["refused"] == len(found.tables["refused"])
-    out = json.dumps(found.report) + "".join(frame.to_csv() for frame in found.tables.values())
-    assert not any(user in out for user in ("uid-7f3a", "990017850"))
     for name, frame in found.tables.items():
-        files.write(frame, folder / "out" / f"{name}.parquet", schema.TABLES[name])
+        files.write(frame, out / f"{name}.parquet", schema.TABLES[name])
+    written = json.dumps(found.report) + "".join(pd.read_parquet(path).to_csv() for path in out.iterdir())
+    assert [line for line in written.splitlines() if "uid-7f3a" in line or "990017850" in line] == []

@@ -1,0 +1,77 @@
+"""A small shop carried through the first stages, for the stages that learn and judge."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+import yaml
+
+from stages import features, split
+from tandem import files
+from tandem.data import schema
+
+
+@dataclass(frozen=True)
+class Shop:
+    """Folders as dvc.yaml names them, below one root that holds params.yaml."""
+
+    root: Path
+
+    def __getattr__(self, name: str) -> Path:
+        return self.root / "data" / name
+
+
+@pytest.fixture(scope="session")
+def trained_on(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Shop:
+    """Snapshot, splits and features of 24 users who every few days buy two of the four products of their group."""
+    shop = Shop(tmp_path_factory.mktemp("shop"))
+    _params(root / "params.yaml", shop.root / "params.yaml")
+    rng = np.random.default_rng(11)
+    start = pd.Timestamp("2026-01-01", tz="UTC")
+    rows = [
+        {
+            "event_id": f"e{user:02d}-{day:02d}-{product}", "user_id": f"u{user:02d}", "kind": "purchase",
+            "product_id": f"g{user % 4}p{product}", "order_id": f"o{user:02d}-{day:02d}", "quantity": 1.0,
+            "time": start + pd.Timedelta(days=day, minutes=user),
+        }
+        for day in range(0, 90, 3)
+        for user in range(24)
+        if rng.random() < 0.8
+        for product in rng.choice(4, size=2, replace=False)
+    ]  # fmt: skip
+    files.write(_frame(rows, schema.EVENTS), shop.snapshot / "events.parquet", schema.EVENTS)
+    products = [{"product_id": f"g{g}p{p}", "category": [f"g{g}"]} for g in range(4) for p in range(4)]
+    files.write(_frame(products, schema.PRODUCTS), shop.snapshot / "products.parquet", schema.PRODUCTS)
+    manifest = {"data_hash": "d" * 64, "source": "small", "key_id": "0123abcd"}
+    files.write_json(manifest, shop.snapshot / "manifest.json")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(shop.root)
+        split.main(shop.snapshot, shop.splits)
+        features.main(shop.splits, shop.snapshot, shop.features)
+    return shop
+
+
+@pytest.fixture(scope="session")
+def counted(trained_on: Shop) -> Shop:
+    """The same with every counting ranker fitted."""
+    from stages import count
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(trained_on.root)
+        trials, releases = trained_on.trials / "counting", trained_on.releases / "counting"
+        count.main(trained_on.snapshot, trained_on.splits, trained_on.features, trials, releases)
+    return trained_on
+
+
+def _params(theirs: Path, ours: Path) -> None:
+    values = yaml.safe_load(theirs.read_text(encoding="utf-8"))
+    values["evaluate"] |= {"related_min_count": 1, "bootstrap": 200}
+    values["split"] = {"validation_days": 14, "test_days": 21}
+    ours.write_text(yaml.safe_dump(values), encoding="utf-8")
+
+
+def _frame(rows: list[dict], table: schema.Table) -> pd.DataFrame:
+    return pa.table({c.name: pa.array([row.get(c.name) for row in rows], c.type) for c in table.columns}).to_pandas()
