@@ -10,9 +10,9 @@ from pathlib import Path
 
 import bentoml
 from bentoml.exceptions import BentoMLException
-from models.rankers import RANKERS
 from prometheus_client import Counter
 
+from models.rankers import RANKERS
 from services import answers, shelf
 from services.routes import app
 from services.schemas import Answer, Recommend, Related

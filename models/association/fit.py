@@ -49,13 +49,15 @@ def train(
 
     def roles() -> Roles:
         source, target = (np.asarray(role) for role in network.vectors())
-        return Roles.of(source, target, batches.log_share, dataset, params, exponents)
+        return Roles.of(source, target, batches.log_share, dataset, params, choices)
 
     measured = callbacks(lambda cases: roles().scores(cases.histories, cases.demand), validation, params.patience)
+    epochs = int(choices["epochs"])
     history = network.fit(stream(batches.epoch), epochs=epochs, verbose=0, callbacks=measured)
     rows = curve(history.history)
     kept = roles() if validation is None else choose(roles(), params, validation)
-    return Trained(kept, kept_epochs(rows), rows)
+    made = {"epochs": kept_epochs(rows), "popularity": float(kept.popularity), "trend": float(kept.trend)}
+    return Trained(kept, made, rows)
 
 
 def choose(roles: Roles, params: AssociationParams, validation: Cases) -> Roles:

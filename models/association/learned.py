@@ -37,9 +37,9 @@ class Roles:
         log_share: NDArray[np.float32],
         dataset: Dataset,
         params: AssociationParams,
-        exponents: tuple[float, float],
+        choices: dict[str, float],
     ) -> Self:
-        """With the settings of dataset and params."""
+        """With the weights of the dataset's params and the exponents of `choices`."""
         return cls(
             source,
             target,
@@ -47,7 +47,8 @@ class Roles:
             dataset.kind_weight,
             np.float64(params.half_life_days),
             np.int64(params.trend_days),
-            *(np.float64(exponent) for exponent in exponents),
+            np.float64(choices["popularity"]),
+            np.float64(choices["trend"]),
         )
 
     def weights(self, histories: Histories) -> sp.csr_array:

@@ -11,27 +11,45 @@ from models.products import DescribedProducts
 from tandem.features.products import ProductFeatures
 
 
-class AssociationNetwork(keras.Model):
-    """A_ij = temperature · cos(source(x_i), target(x_j)), x = W X + id vector.
+class Role(layers.Layer):
+    """Products in one role: id vector + network of their features."""
 
-    The id vector of some products is left out in each training step, so that features alone must do. Trained
-    as log P(j | i) = A_ij + log q_j + constant, so that A is how much more often than by popularity j goes with i.
+    def __init__(self, products: int, params: AssociationParams, seed: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        start = keras.initializers.RandomNormal(stddev=0.1)
+        self.own = self.add_weight(name="own", shape=(products, params.dim), initializer=start)
+        self.hide = layers.Dropout(params.id_dropout, noise_shape=(None, 1), seed=seed)
+        self.network = keras.Sequential(
+            [
+                layers.Dense(params.hidden, activation="silu"),
+                layers.Dropout(params.dropout, seed=seed + 1),
+                layers.Dense(params.dim),
+            ]
+        )
+        self.network.build((None, params.hidden))
+
+    def call(self, x: Any, training: bool = False) -> Any:
+        """(products, dim) from (products, hidden)."""
+        return self.hide(self.own, training=training) + self.network(x, training=training)  # (products, dim)
+
+
+class AssociationNetwork(keras.Model):
+    """A_ij = temperature · cos(s_i, t_j), s_i = id vector of i as source + network of X_i, t_j likewise as target.
+
+    Trained as log P(j | i) = A_ij + log q_j + constant, so that A says how much more often j goes with i than
+    its popularity q explains. In each step the id vectors of some products are left out: features must do.
     """
 
     def __init__(self, features: ProductFeatures, params: AssociationParams, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.described = DescribedProducts(features, params.hidden, with_sales=True)
-        start = keras.initializers.RandomNormal(stddev=0.05)
-        self.own = self.add_weight(name="own", shape=(len(features), params.hidden), initializer=start)
-        self.hide = layers.Dropout(params.id_dropout, noise_shape=(None, 1), seed=params.seed)
-        self.roles = [_role(params, params.seed + 1 + n) for n in range(2)]
-        self.log_temperature = self.add_weight(
-            name="log_temperature", shape=(), initializer=keras.initializers.Constant(2.0)
-        )
+        self.roles = [Role(len(features), params, params.seed + 2 * n) for n in range(2)]
+        warm = keras.initializers.Constant(2.5)
+        self.log_temperature = self.add_weight(name="log_temperature", shape=(), initializer=warm)
 
     def vectors(self, training: bool = False) -> tuple[Any, Any]:
         """(products, dim) sources, times the temperature, and targets."""
-        x = self.described.table() + self.hide(self.own, training=training)  # (products, hidden)
+        x = self.described.table()  # (products, hidden)
         source, target = (ops.normalize(role(x, training=training), axis=1) for role in self.roles)
         return source * ops.exp(self.log_temperature), target
 
@@ -51,15 +69,3 @@ class AssociationNetwork(keras.Model):
         else:
             losses = full_softmax(y_pred, y)
         return ops.sum(losses * x["weight"]) / ops.sum(x["weight"])
-
-
-def _role(params: AssociationParams, seed: int) -> keras.Sequential:
-    role = keras.Sequential(
-        [
-            layers.Dense(params.hidden, activation="silu"),
-            layers.Dropout(params.dropout, seed=seed),
-            layers.Dense(params.dim),
-        ]
-    )
-    role.build((None, params.hidden))
-    return role
