@@ -27,7 +27,14 @@ log = logging.getLogger(__name__)
 
 
 def main(
-    name: Path, snapshot: Path, splits: Path, features: Path, vectors: Path, trial_to: Path, release_to: Path, curve: Path
+    name: Path,
+    snapshot: Path,
+    splits: Path,
+    features: Path,
+    vectors: Path,
+    trial_to: Path,
+    release_to: Path,
+    curve: Path,
 ) -> None:
     """Write trial, release and curve of the network called `name`.
 
@@ -39,7 +46,12 @@ def main(
     kind = NETWORKS[str(name)]
     params = kind.params_class.read()
     workshop = Workshop(snapshot, splits, features)
-    facts = {"kind": kind.name, "tasks": list(kind.tasks), "params": params.model_dump(mode="json"), "seed": params.seed}
+    facts = {
+        "kind": kind.name,
+        "tasks": list(kind.tasks),
+        "params": params.model_dump(mode="json"),
+        "seed": params.seed,
+    }
     began = time.monotonic()
     validation = workshop.validation(kind.tasks[0], EvaluateParams.read().related_min_count)
     trial = kind(params).fit(_dataset(workshop, vectors, "trial"), validation)

@@ -29,9 +29,7 @@ class Trained:
     curve: list[dict[str, float]]  # one row for each epoch
 
 
-def train(
-    dataset: Dataset, params: AssociationParams, choices: dict[str, float], validation: Cases | None
-) -> Trained:
+def train(dataset: Dataset, params: AssociationParams, choices: dict[str, float], validation: Cases | None) -> Trained:
     """Train by the choices, or, with validation, at most so many epochs; then keep what was best.
 
     Raises:

@@ -20,8 +20,8 @@ BLOCK = 512
 class Roles:
     """All that scoring needs; A_ij = source_i · target_j."""
 
-    source: NDArray[np.float32]  # (products, dim) temperature included
-    target: NDArray[np.float32]  # (products, dim) unit length
+    source: NDArray[np.float32]  # (products, dim)
+    target: NDArray[np.float32]  # (products, dim)
     log_share: NDArray[np.float32]  # (products,) log share of all pairs
     kind_weight: NDArray[np.float32]  # (kinds + 1,)
     half_life_days: NDArray[np.float64]  # () of a user's own events

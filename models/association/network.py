@@ -23,7 +23,7 @@ class Role(layers.Layer):
             [
                 layers.Dense(params.hidden, activation="silu"),
                 layers.Dropout(params.dropout, seed=seed + 1),
-                layers.Dense(params.dim),
+                layers.Dense(params.dim, kernel_initializer="zeros"),
             ]
         )
         self.network.build((None, params.hidden))
@@ -34,7 +34,7 @@ class Role(layers.Layer):
 
 
 class AssociationNetwork(keras.Model):
-    """A_ij = temperature · cos(s_i, t_j), s_i = id vector of i as source + network of X_i, t_j likewise as target.
+    """A_ij = s_i · t_j, s_i = id vector of i as source + network of X_i, t_j likewise as target.
 
     Trained as log P(j | i) = A_ij + log q_j + constant, so that A says how much more often j goes with i than
     its popularity q explains. In each step the id vectors of some products are left out: features must do.
@@ -44,14 +44,12 @@ class AssociationNetwork(keras.Model):
         super().__init__(**kwargs)
         self.described = DescribedProducts(features, params.hidden, with_sales=True)
         self.roles = [Role(len(features), params, params.seed + 2 * n) for n in range(2)]
-        warm = keras.initializers.Constant(2.5)
-        self.log_temperature = self.add_weight(name="log_temperature", shape=(), initializer=warm)
 
     def vectors(self, training: bool = False) -> tuple[Any, Any]:
-        """(products, dim) sources, times the temperature, and targets."""
+        """(products, dim) sources and targets."""
         x = self.described.table()  # (products, hidden)
-        source, target = (ops.normalize(role(x, training=training), axis=1) for role in self.roles)
-        return source * ops.exp(self.log_temperature), target
+        source, target = (role(x, training=training) for role in self.roles)
+        return source, target
 
     def call(self, x: dict[str, Any], training: bool = False) -> Any:
         """(antecedents, candidates) logits of what goes with each antecedent."""

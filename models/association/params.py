@@ -21,7 +21,9 @@ class AssociationParams(Section):
     later_days: float = Field(ge=0)  # a user's next basket within it makes directed pairs too; 0: none
     later_weight: float = Field(ge=0)  # of such a pair beside one in the same basket
     antecedent_exponent: float = Field(ge=0, le=1)  # an antecedent weighs (weight of its pairs) ** exponent
-    popularity: tuple[float, ...] = Field(min_length=1)  # exponent of the consequent's share of pairs; validation chooses
+    popularity: tuple[float, ...] = Field(
+        min_length=1
+    )  # exponent of the consequent's share of pairs; validation chooses
     trend: tuple[float, ...] = Field(min_length=1)  # exponent of recent demand; validation chooses
     trend_days: int = Field(ge=1, le=60)
     half_life_days: float = Field(gt=0)  # of a user's own events, when users are ranked for

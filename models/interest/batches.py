@@ -136,9 +136,7 @@ def matches(
     return row, order[place]
 
 
-def read(
-    histories: Histories, begin: NDArray[np.int64], end: NDArray[np.int64], origin_us: Any
-) -> dict[str, NDArray]:
+def read(histories: Histories, begin: NDArray[np.int64], end: NDArray[np.int64], origin_us: Any) -> dict[str, NDArray]:
     """Events at places begin…end - 1 of each row, padded with 0 on the right.
 
     Returns:

@@ -8,8 +8,8 @@ from keras import ops
 from numpy.typing import NDArray
 
 from models.interest.layers import Asked, Counted, EventVectors, LstmEncoder, ProductVectors, TransformerEncoder
-from models.losses import full_softmax, sampled_softmax
 from models.interest.params import InterestParams, LstmParams, TransformerParams
+from models.losses import full_softmax, sampled_softmax
 from tandem.features.products import ProductFeatures
 
 
