@@ -20,11 +20,11 @@ from tandem.errors import TandemError
 log = logging.getLogger(__name__)
 
 NAME = "tandem"
-CARRIED = ("tandem", "models", "services", "bentofile.yaml", "requirements.lock")
+CARRIED = ("tandem", "models", "services", "bentofile.yaml")
 """What a bento carries beside the releases."""
 
 HOST = "127.0.0.1"
-START_S = 180
+START_S = 120
 POLL_S = 0.2
 
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from prefect import flow
 from ruamel.yaml import YAML
+from ruamel.yaml.representer import RoundTripRepresenter
 
 from flows import prepare, versions
 from tandem import demo, files
@@ -69,9 +70,7 @@ def ingest(source: str | None = None, raw: Path | None = None) -> None:
 
 def switch(source: Source, path: Path = PARAMS) -> None:
     """Let params.yaml name `source` and hold the values it recommends; comments and all else stay as they are."""
-    yaml = YAML()
-    yaml.preserve_quotes = True
-    yaml.width = 120
+    yaml = _yaml()
     document = yaml.load(path)
     if document["source"] == source.name:
         return
@@ -81,6 +80,21 @@ def switch(source: Source, path: Path = PARAMS) -> None:
     partial = path.with_name(f".{path.name}.partial")
     yaml.dump(document, partial)
     partial.replace(path)
+
+
+class _AsWritten(RoundTripRepresenter):
+    """Writes nothing as `null`, where ruamel.yaml would leave the place empty."""
+
+
+_AsWritten.add_representer(type(None), lambda writer, _: writer.represent_scalar("tag:yaml.org,2002:null", "null"))
+
+
+def _yaml() -> YAML:
+    yaml = YAML()
+    yaml.Representer = _AsWritten
+    yaml.preserve_quotes = True
+    yaml.width = 120
+    return yaml
 
 
 def _merge(values: Any, recommended: Mapping[str, Any], prefix: str = "") -> None:

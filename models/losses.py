@@ -1,11 +1,19 @@
 """Softmax over the catalogue, whole or sampled, with several products to be foretold at once; for all networks."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from keras import ops
 
 NEVER = -1e9
 """Logit of what may not be chosen: far below all others, yet finite."""
+
+
+def softmax(logits: Any, taken: Any, batch: Mapping[str, Any]) -> Any:
+    """(questions,) losses: sampled when the batch names its draws, see `models.candidates`, else full."""
+    if "drawn" in batch:
+        return sampled_softmax(logits, taken, batch["drawn"], batch["log_expected"])
+    return full_softmax(logits, taken)
 
 
 def full_softmax(logits: Any, taken: Any) -> Any:

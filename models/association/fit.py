@@ -51,7 +51,7 @@ def train(dataset: Dataset, params: AssociationParams, choices: dict[str, float]
 
     measured = callbacks(lambda cases: roles().scores(cases.histories, cases.demand), validation, params.patience)
     epochs = int(choices["epochs"])
-    history = network.fit(stream(batches.epoch), epochs=epochs, verbose=0, callbacks=measured)
+    history = network.fit(stream(batches.epoch), epochs=epochs, verbose=0, shuffle=False, callbacks=measured)
     rows = curve(history.history)
     kept = roles() if validation is None else choose(roles(), params, validation)
     made = {"epochs": kept_epochs(rows), "popularity": float(kept.popularity), "trend": float(kept.trend)}
@@ -61,7 +61,7 @@ def train(dataset: Dataset, params: AssociationParams, choices: dict[str, float]
 def choose(roles: Roles, params: AssociationParams, validation: Cases) -> Roles:
     """The exponents of popularity and trend with the best NDCG@10, ties to those named first."""
     options = [
-        replace(roles, popularity=np.float64(popularity), trend=np.float64(trend))
+        replace(roles, popularity=np.array(popularity), trend=np.array(trend))
         for popularity, trend in product(params.popularity, params.trend)
     ]
     values = [ndcg_at_10(option.scores(validation.histories, validation.demand), validation) for option in options]

@@ -26,8 +26,8 @@ class Roles:
     kind_weight: NDArray[np.float32]  # (kinds + 1,)
     half_life_days: NDArray[np.float64]  # () of a user's own events
     trend_days: NDArray[np.int64]  # ()
-    popularity: NDArray[np.float64] | np.float64  # () exponent of the share
-    trend: NDArray[np.float64] | np.float64  # () exponent of recent demand + 1
+    popularity: NDArray[np.float64]  # () exponent of the share
+    trend: NDArray[np.float64]  # () exponent of recent demand + 1
 
     @classmethod
     def of(
@@ -45,10 +45,10 @@ class Roles:
             target,
             log_share,
             dataset.kind_weight,
-            np.float64(params.half_life_days),
-            np.int64(params.trend_days),
-            np.float64(choices["popularity"]),
-            np.float64(choices["trend"]),
+            np.array(params.half_life_days, np.float64),
+            np.array(params.trend_days, np.int64),
+            np.array(choices["popularity"], np.float64),
+            np.array(choices["trend"], np.float64),
         )
 
     def weights(self, histories: Histories) -> sp.csr_array:
@@ -56,13 +56,14 @@ class Roles:
         weight = self.kind_weight[histories.kind] * 0.5 ** (histories.age_days() / float(self.half_life_days))
         return histories.matrix(weight)
 
-    def rows(self, antecedents: NDArray[np.integer], demand: Demand) -> NDArray[np.float32]:
+    def rows(self, antecedents: NDArray[np.integer], demand: Demand | None) -> NDArray[np.float32]:
         """(antecedents, products) share of each consequent beside the antecedent, 0 for itself.
 
-        share(i, j) ∝ exp(A_ij) · q_j^popularity · (recent demand_j + 1)^trend
+        share(i, j) ∝ exp(A_ij) · q_j^popularity · (recent demand_j + 1)^trend, the last factor 1 without demand
         """
         prior = float(self.popularity) * self.log_share
-        prior = prior + float(self.trend) * np.log1p(demand.last(int(self.trend_days)))
+        if demand is not None:
+            prior = prior + float(self.trend) * np.log1p(demand.last(int(self.trend_days)))
         logits = self.source[antecedents] @ self.target.T + prior.astype(np.float32)  # (antecedents, products)
         logits[:, 0] = -np.inf
         logits[np.arange(len(antecedents)), antecedents] = -np.inf

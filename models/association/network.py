@@ -6,7 +6,7 @@ import keras
 from keras import layers, ops
 
 from models.association.params import AssociationParams
-from models.losses import NEVER, full_softmax, sampled_softmax
+from models.losses import NEVER, softmax
 from models.products import DescribedProducts
 from tandem.features.products import ProductFeatures
 
@@ -45,6 +45,10 @@ class AssociationNetwork(keras.Model):
         self.described = DescribedProducts(features, params.hidden, with_sales=True)
         self.roles = [Role(len(features), params, params.seed + 2 * n) for n in range(2)]
 
+    def build(self, *_: Any) -> None:
+        """Nothing is left to do: the constructor makes every weight."""
+        self.built = True
+
     def vectors(self, training: bool = False) -> tuple[Any, Any]:
         """(products, dim) sources and targets."""
         x = self.described.table()  # (products, hidden)
@@ -62,8 +66,5 @@ class AssociationNetwork(keras.Model):
 
     def compute_loss(self, x: Any = None, y: Any = None, y_pred: Any = None, *_: Any, **__: Any) -> Any:
         """Weighted mean of the antecedents' softmax losses, sampled when the batch names draws."""
-        if "drawn" in x:
-            losses = sampled_softmax(y_pred, y, x["drawn"], x["log_expected"])
-        else:
-            losses = full_softmax(y_pred, y)
+        losses = softmax(y_pred, y, x)  # (antecedents,)
         return ops.sum(losses * x["weight"]) / ops.sum(x["weight"])

@@ -51,7 +51,8 @@ class OwnBaskets(Baskets):
 
 def _own_baskets(histories: Histories, kinds: tuple[str, ...]) -> OwnBaskets:
     target = np.isin(histories.kind, [schema.KIND_CODE[kind] for kind in kinds])
-    user, basket, time_us = (values[target] for values in (histories.user, histories.basket, histories.time_us))
+    user, basket, time_us = histories.user[target], histories.basket[target], histories.time_us[target]
+    keys: NDArray[np.int64]
     keys, first, row = np.unique(np.stack([user, basket]), axis=1, return_index=True, return_inverse=True)
     cells = np.ones(target.sum()), (row.ravel(), histories.product[target])
     content = sp.csr_array(cells, shape=(keys.shape[1], histories.products))

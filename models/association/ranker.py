@@ -2,7 +2,7 @@
 
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,13 +23,14 @@ if TYPE_CHECKING:
 class Association:
     """What goes with a product, or with all of a user's history; see README.md of this folder."""
 
-    name = "association"
-    tasks = ("related", "recommend")
-    params_class = AssociationParams
+    name: str = "association"
+    tasks: tuple[str, ...] = ("related", "recommend")
+    params_class: Any = AssociationParams
 
     def __init__(self, params: AssociationParams) -> None:
         self.params = params
-        self.choices = {"epochs": params.epochs, "popularity": params.popularity[0], "trend": params.trend[0]}
+        first = {"popularity": params.popularity[0], "trend": params.trend[0]}
+        self.choices: dict[str, float] = {"epochs": params.epochs, **first}
         self.curve: list[dict[str, float]] = []
         self._roles: Roles | None = None
 
@@ -54,16 +55,19 @@ class Association:
         return self._learned().scores(histories, demand)
 
     def because(self, histories: Histories, items: NDArray[np.integer]) -> NDArray[np.int32]:
-        """(users, k) the product of the history that adds most to the item's association, 0 for an empty one."""
+        """(users, k) the product of the history with the largest part in the item's score, 0 where none has any.
+
+        The score is a sum over the history; its parts are taken as they are without recent demand.
+        """
         roles = self._learned()
         weights = roles.weights(histories)
         reasons = np.zeros(items.shape, np.int32)
         for user, wanted in enumerate(items):
-            held = weights.indices[weights.indptr[user] : weights.indptr[user + 1]]
-            weight = weights.data[weights.indptr[user] : weights.indptr[user + 1]]
+            own = slice(weights.indptr[user], weights.indptr[user + 1])
+            held, weight = weights.indices[own], weights.data[own]
             if len(held):
-                logit = roles.source[held] @ roles.target[wanted].T  # (held, k)
-                reasons[user] = held[np.argmax(weight[:, None] * np.exp(logit), axis=0)]
+                parts = weight[:, None] * roles.rows(held, None)[:, wanted]  # (held, k)
+                reasons[user] = np.where(parts.max(axis=0) > 0, held[parts.argmax(axis=0)], 0)
         return reasons
 
     def save(self, folder: Path) -> None:

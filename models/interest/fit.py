@@ -53,7 +53,11 @@ def train(dataset: Dataset, params: InterestParams, epochs: int, validation: Cas
         return weights.scores(asked, cases.histories, cases.demand)
 
     history = network.fit(
-        stream(batches.epoch), epochs=epochs, verbose=0, callbacks=callbacks(scores, validation, params.patience)
+        stream(batches.epoch),
+        epochs=epochs,
+        verbose=0,
+        shuffle=False,
+        callbacks=callbacks(scores, validation, params.patience),
     )
     rows = curve(history.history)
     weights = weights_of(network, batches.own, params)
@@ -89,10 +93,13 @@ def weights_of(network: InterestNetwork, own: Own, params: InterestParams) -> We
     """The arrays that scoring needs beside the encoder."""
     counted = network.counted
     return Weights(
-        np.asarray(network.vectors.table()),
-        *(np.asarray(weight) for weight in (counted.bias, counted.repeat, counted.own, counted.trend)),
-        own.weight,
-        np.array(own.half_lives_days, np.float64),
-        np.array(params.trend_days, np.int64),
-        np.array(params.length, np.int64),
+        vectors=np.asarray(network.vectors.table()),
+        bias=np.asarray(counted.bias),
+        repeat=np.asarray(counted.repeat),
+        own=np.asarray(counted.own),
+        trend=np.asarray(counted.trend),
+        kind_weight=own.weight,
+        half_lives_days=np.array(own.half_lives_days, np.float64),
+        trend_days=np.array(params.trend_days, np.int64),
+        length=np.array(params.length, np.int64),
     )

@@ -154,7 +154,8 @@ class Asked(layers.Layer):
 class Counted(layers.Layer):
     """Learned weights of what is counted, and the logit of a product as it is.
 
-    z(q, i) = bias_i + trend(t, i) · w_trend + own(q, i) · w_own + (loyalty_q + repeat_i if taken before, else u_q · v_i)
+    z(q, i) = bias_i + trend(t, i) · w_trend + own(q, i) · w_own + d(q, i)
+    d(q, i) = loyalty_q + repeat_i where q's user took i before, else u_q · v_i
 
     The network speaks for what is new to the user; what was taken before is judged by how often and how
     lately. The two halves compete in one softmax. Source of the idea: RepeatNet (Ren et al. 2019).

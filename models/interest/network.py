@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from models.interest.layers import Asked, Counted, EventVectors, LstmEncoder, ProductVectors, TransformerEncoder
 from models.interest.params import InterestParams, LstmParams, TransformerParams
-from models.losses import full_softmax, sampled_softmax
+from models.losses import softmax
 from tandem.features.products import ProductFeatures
 
 
@@ -65,6 +65,10 @@ class InterestNetwork(keras.Model):
         self.user = UserNetwork(params)
         self.counted = Counted(len(features), own, len(params.trend_days))
 
+    def build(self, *_: Any) -> None:
+        """Nothing is left to do: the constructor makes every weight."""
+        self.built = True
+
     def call(self, x: dict[str, Any], training: bool = False) -> Any:
         """(questions, candidates) logits."""
         vectors = self.vectors.table()  # (products, dim)
@@ -75,9 +79,7 @@ class InterestNetwork(keras.Model):
 
     def compute_loss(self, x: Any = None, y: Any = None, y_pred: Any = None, *_: Any, **__: Any) -> Any:
         """Mean of the questions' softmax losses, sampled when the batch names draws."""
-        if "drawn" in x:
-            return ops.mean(sampled_softmax(y_pred, y, x["drawn"], x["log_expected"]))
-        return ops.mean(full_softmax(y_pred, y))
+        return ops.mean(softmax(y_pred, y, x))
 
 
 def encoder(params: InterestParams) -> keras.layers.Layer:

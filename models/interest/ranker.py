@@ -2,7 +2,7 @@
 
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,12 +25,12 @@ class Interest:
     """What a user wants next; see README.md of this folder."""
 
     name: str
-    tasks = ("recommend",)
-    params_class: type[TransformerParams] | type[LstmParams]
+    tasks: tuple[str, ...] = ("recommend",)
+    params_class: Any
 
     def __init__(self, params: TransformerParams | LstmParams) -> None:
         self.params = params
-        self.choices = {"epochs": params.epochs}
+        self.choices: dict[str, float] = {"epochs": params.epochs}
         self.curve: list[dict[str, float]] = []
         self._weights: Weights | None = None
         self._encoder: Portable | None = None
@@ -45,7 +45,7 @@ class Interest:
         """A new network, trained on `dataset` for as many epochs as `fit` kept."""
         from models.interest.fit import train
 
-        return type(self)(self.params)._take(train(dataset, self.params, self.choices["epochs"], None))
+        return type(self)(self.params)._take(train(dataset, self.params, int(self.choices["epochs"]), None))
 
     def scores(self, histories: Histories, demand: Demand) -> NDArray[np.float32]:
         """(users, products) logits of the next purchases.
@@ -97,12 +97,12 @@ class Interest:
 class Transformer(Interest):
     """A causal Transformer over the user's typed events."""
 
-    name = "transformer"
-    params_class = TransformerParams
+    name: str = "transformer"
+    params_class: Any = TransformerParams
 
 
 class Lstm(Interest):
     """LSTM → Conv1D → dense over the same events."""
 
-    name = "lstm"
-    params_class = LstmParams
+    name: str = "lstm"
+    params_class: Any = LstmParams

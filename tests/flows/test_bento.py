@@ -45,7 +45,7 @@ def context(root: Path, repository: Path) -> Path:
         "services/__init__.py": "",
         "data/serving/recommend/release.txt": "one",
         "bentofile.yaml": (root / "bentofile.yaml").read_text(),
-        "requirements.lock": "numpy==2.4.6\n",
+        "services/requirements.lock": "numpy==2.4.6\n",
     }.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)

@@ -1,0 +1,43 @@
+"""Small shops for the networks' tests."""
+
+from collections.abc import Callable, Sequence
+
+import pandas as pd
+import pytest
+
+from tandem.data import schema
+from tandem.features import dataset
+from tandem.features.dataset import Dataset
+from tandem.params import FeaturesParams
+
+PARAMS = FeaturesParams(target_kinds=("purchase",), kind_weight={"view": 0.1, "purchase": 1.0, "return": 0.0})
+START = pd.Timestamp("2026-01-01T00:00Z")
+
+Row = tuple[str | None, str, str, float, str]
+"""User, product, kind, day (fractions allowed), order."""
+
+
+@pytest.fixture(scope="session")
+def shop() -> Callable[..., Dataset]:
+    """Makes a dataset of rows (user, product, kind, day, order), known up to `as_of_day`."""
+
+    def build(rows: Sequence[Row], as_of_day: float) -> Dataset:
+        events = pd.DataFrame(rows, columns=["user_id", "product_id", "kind", "day", "order_id"])
+        events["time"] = (START + pd.to_timedelta(events.pop("day"), unit="D")).astype("datetime64[us, UTC]")
+        events = events.assign(event_id=[str(n) for n in range(len(events))], session_id=None)
+        events = events.assign(quantity=1.0, unit_price=None).sort_values("time", kind="stable")
+        table = pd.DataFrame({"product_id": sorted(set(events["product_id"]))}).reindex(columns=schema.PRODUCTS.names)
+        table["category"] = [[] for _ in range(len(table))]
+        return dataset.build(events, table, START + pd.Timedelta(days=as_of_day), PARAMS)
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def circle(shop: Callable[..., Dataset]) -> Dataset:
+    """Forty users walk one way round a circle of twelve products, a product a day: after i comes i + 1, always."""
+    walks = ((user, day) for user in range(40) for day in range(8))
+    rows = [
+        (f"u{user:02}", f"p{(user + day) % 12:02}", "purchase", float(day), f"o{user}-{day}") for user, day in walks
+    ]
+    return shop(rows, 8)
