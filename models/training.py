@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Protocol
 
 import keras
 import numpy as np
@@ -25,14 +25,40 @@ def prepare(seed: int) -> None:
     tf.config.experimental.enable_op_determinism()
 
 
-def stream(epoch: Callable[[], Iterator[Any]]) -> tf.data.Dataset:
-    """The batches that `epoch` gives, a new epoch in each pass; every axis may vary between batches."""
+class Epochs(Protocol):
+    """Batches made in NumPy, epoch after epoch; `len` of them in each."""
+
+    def __len__(self) -> int: ...
+
+    def epoch(self) -> Iterator[Any]:
+        """The batches of the next epoch."""
+        ...
+
+
+def stream(batches: Epochs) -> tf.data.Dataset:
+    """The batches as `tf.data`, without end; every axis may vary from batch to batch."""
+
+    def endless() -> Iterator[Any]:
+        while True:
+            yield from batches.epoch()
 
     def loose(array: NDArray) -> tf.TensorSpec:
         return tf.TensorSpec((None,) * array.ndim, array.dtype)
 
-    signature = tf.nest.map_structure(loose, next(epoch()))
-    return tf.data.Dataset.from_generator(epoch, output_signature=signature).prefetch(2)
+    signature = tf.nest.map_structure(loose, next(batches.epoch()))
+    return tf.data.Dataset.from_generator(endless, output_signature=signature).prefetch(2)
+
+
+def fit(
+    network: keras.Model, batches: Epochs, epochs: int, callbacks: list[keras.callbacks.Callback]
+) -> list[dict[str, float]]:
+    """Train the compiled network and return its curve: one row for each epoch, counted from 1."""
+    steps = len(batches)
+    done = network.fit(
+        stream(batches), epochs=epochs, steps_per_epoch=steps, verbose=0, shuffle=False, callbacks=callbacks
+    )
+    columns = zip(*done.history.values(), strict=True)
+    return [{"epoch": n, **dict(zip(done.history, values, strict=True))} for n, values in enumerate(columns, start=1)]
 
 
 class NothingToLearn(TandemError, ValueError):
@@ -63,12 +89,6 @@ def callbacks(
         stop = keras.callbacks.EarlyStopping(METRIC, mode="max", patience=patience, restore_best_weights=True)
         measured.append(stop)
     return measured
-
-
-def curve(history: dict[str, list[float]]) -> list[dict[str, float]]:
-    """One row for each epoch: epoch from 1, then what was logged."""
-    columns = zip(*history.values(), strict=True)
-    return [{"epoch": n, **dict(zip(history, values, strict=True))} for n, values in enumerate(columns, start=1)]
 
 
 def kept_epochs(rows: list[dict[str, float]]) -> int:

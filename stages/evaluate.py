@@ -45,7 +45,7 @@ WINDOWS = {"validation": ("trial", "validation"), "A": ("trial", "test"), "B": (
 
 
 def main(trials: Path, releases: Path, champions: Path, splits: Path, features: Path, reports: Path) -> None:
-    """Write report, metrics and curves; print the table."""
+    """Write report, metrics and curves; say what was decided (`tandem report` prints the tables)."""
     params, promote = EvaluateParams.read(), PromoteParams.read()
     test_begins = Cuts.read(splits / "cuts.json").test
     for folder in ("metrics", "plots"):
@@ -59,8 +59,9 @@ def main(trials: Path, releases: Path, champions: Path, splits: Path, features: 
         whole |= {key: next(iter(shipped.values()))[key] for key in ("source", "data_hash")}
         whole["tasks"][task] = _section(exams, shipped, decision, params)
         _write_for_dvc(task, whole["tasks"][task]["protocols"]["B"][VIEWS[task][0]], exams["B"], reports)
+        for reason in decision.reasons:
+            log.info("%s: %s", task, reason)
     files.write_json(whole, reports / "evaluation.json")
-    print(report.table(whole))
 
 
 @dataclass

@@ -12,7 +12,7 @@ from models.association.learned import Roles
 from models.association.network import AssociationNetwork
 from models.association.pairs import gather
 from models.association.params import AssociationParams
-from models.training import NothingToLearn, callbacks, curve, kept_epochs, prepare, stream
+from models.training import NothingToLearn, callbacks, fit, kept_epochs, prepare
 from models.validation import ndcg_at_10
 from tandem.evaluation.cases import Cases
 from tandem.features.dataset import Dataset
@@ -50,9 +50,7 @@ def train(dataset: Dataset, params: AssociationParams, choices: dict[str, float]
         return Roles.of(source, target, batches.log_share, dataset, params, choices)
 
     measured = callbacks(lambda cases: roles().scores(cases.histories, cases.demand), validation, params.patience)
-    epochs = int(choices["epochs"])
-    history = network.fit(stream(batches.epoch), epochs=epochs, verbose=0, shuffle=False, callbacks=measured)
-    rows = curve(history.history)
+    rows = fit(network, batches, int(choices["epochs"]), measured)
     kept = roles() if validation is None else choose(roles(), params, validation)
     made = {"epochs": kept_epochs(rows), "popularity": float(kept.popularity), "trend": float(kept.trend)}
     return Trained(kept, made, rows)

@@ -16,7 +16,7 @@ from models.interest.network import InterestNetwork, OneQuestion, UserNetwork, a
 from models.interest.params import InterestParams
 from models.interest.questions import ask
 from models.portable import CHUNK, Portable, export
-from models.training import NothingToLearn, callbacks, curve, kept_epochs, prepare, stream
+from models.training import NothingToLearn, callbacks, fit, kept_epochs, prepare
 from tandem.evaluation.cases import Cases
 from tandem.features.dataset import Dataset
 
@@ -52,14 +52,7 @@ def train(dataset: Dataset, params: InterestParams, epochs: int, validation: Cas
         asked = np.concatenate([ask_now(chunk, weights.vectors) for chunk in chunks])
         return weights.scores(asked, cases.histories, cases.demand)
 
-    history = network.fit(
-        stream(batches.epoch),
-        epochs=epochs,
-        verbose=0,
-        shuffle=False,
-        callbacks=callbacks(scores, validation, params.patience),
-    )
-    rows = curve(history.history)
+    rows = fit(network, batches, epochs, callbacks(scores, validation, params.patience))
     weights = weights_of(network, batches.own, params)
     some = dataset.histories.take(np.arange(min(len(dataset.histories), CHUNK)))
     encoder = export(served(network.user, weights), inputs(some, params.length))
