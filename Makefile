@@ -25,7 +25,7 @@ setup: .venv/installed ## create .venv from requirements.lock (hashed, pinned)
 
 .PHONY: run
 run: setup ## the whole path on SOURCE (default: the one in params.yaml) with raw files from RAW
-	@tandem run $(if $(SOURCE),--source $(SOURCE)) $(if $(RAW),--raw $(RAW))
+	@tandem run $(if $(SOURCE),--source '$(SOURCE)') $(if $(RAW),--raw '$(RAW)')
 
 .PHONY: serve
 serve: setup ## serve what was deployed, on this machine only, until Ctrl-C
@@ -64,5 +64,5 @@ bench-serving: setup ## latency and throughput of the service on this machine
 
 .PHONY: clean
 clean: ## remove everything that was made here, raw data and keys included
-	rm -rf .venv .tandem .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
-	git clean -fdXq data reports
+	rm -rf .venv .tandem .dvc/cache .dvc/tmp .dvc/config.local dvc.lock data/raw
+	git clean -fdXq

@@ -14,16 +14,25 @@ def prepare() -> Settings:
     What the environment already says (a Prefect server, another store) stays. Paths of local state are absolute
     afterwards, here and for children, which may run in another folder.
     """
-    settings.quiet()
-    found = Settings()
-    home = found.home.resolve()
-    os.environ["TANDEM_HOME"] = str(home)
-    if found.pseudonym_key_file:
-        os.environ["TANDEM_PSEUDONYM_KEY_FILE"] = str(found.pseudonym_key_file.resolve())
-    for name in ("PREFECT", "BENTOML"):
-        folder = os.environ.setdefault(f"{name}_HOME", str(home / name.lower()))
-        Path(folder).mkdir(parents=True, exist_ok=True)  # Prefect does not make it
-    os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "180")
-    os.environ.setdefault("PREFECT_LOGGING_EXTRA_LOGGERS", "flows")
+    for name, value in environment().items():
+        os.environ.setdefault(name, value)
+    os.environ |= {name: value for name, value in environment().items() if name.startswith("TANDEM_")}
+    for tool in ("PREFECT_HOME", "BENTOML_HOME"):
+        Path(os.environ[tool]).mkdir(parents=True, exist_ok=True)  # Prefect does not make it
     os.environ[processes.MARK] = processes.mark()  # Prefect starts its temporary server itself
     return Settings()
+
+
+def environment() -> dict[str, str]:
+    """What tools are told: report nothing home, keep local state in `Settings.home`; paths are absolute."""
+    found = Settings()
+    home = found.home.resolve()
+    places = {"TANDEM_HOME": home, "PREFECT_HOME": home / "prefect", "BENTOML_HOME": home / "bentoml"}
+    if found.pseudonym_key_file:
+        places["TANDEM_PSEUDONYM_KEY_FILE"] = found.pseudonym_key_file.resolve()
+    return {
+        **settings.QUIET,
+        **{name: str(place) for name, place in places.items()},
+        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
+        "PREFECT_LOGGING_EXTRA_LOGGERS": "flows",
+    }

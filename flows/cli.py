@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import shlex
 import signal
 import sys
 import time
@@ -100,7 +101,7 @@ def deploy() -> None:
     from tandem.settings import Settings
 
     deploy()
-    typer.echo(f"deployed {present(Settings()).tag}; `tandem serve` serves it")
+    typer.echo(f"deployed {present(Settings()).tag}; a running `tandem serve` has to be started anew to serve it")
 
 
 @app.command()
@@ -150,6 +151,15 @@ def report() -> None:
             champion = outcome["champion"]
             named = f"{champion['name']} (version {champion['version']})" if champion else "none"
             typer.echo(" ".join([f"{task}: champion {named}.", *outcome["notes"]]))
+
+
+@app.command()
+def env() -> None:
+    """Print shell lines that let every tool find this project's state, quietly: `eval "$(tandem env)"`."""
+    from flows import environment
+
+    for name, value in environment().items():
+        typer.echo(f"export {name}={shlex.quote(value)}")
 
 
 @app.command()

@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 
 MARK = "TANDEM_RUN"
 GRACE_S = 10
+CLOCK_STEP_S = 60  # start times move with the system clock
 
 
 @contextmanager
@@ -77,7 +78,7 @@ def _is_leftover(process: psutil.Process) -> bool:
 def _lives(pid: int, started: float) -> bool:
     try:
         process = psutil.Process(pid)
-        return process.create_time() == started and process.status() != psutil.STATUS_ZOMBIE
+        return abs(process.create_time() - started) < CLOCK_STEP_S and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
 

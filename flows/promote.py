@@ -130,7 +130,7 @@ def _commit() -> dict[str, str]:
     head = _git("rev-parse", "HEAD")
     if head is None:
         return {}
-    return {"git_commit": head, "git_dirty": str(bool(_git("status", "--porcelain"))).lower()}
+    return {"git_commit": head, "git_dirty": str(bool(_git("status", "--porcelain", "--untracked-files=no"))).lower()}
 
 
 def _git(*arguments: str) -> str | None:

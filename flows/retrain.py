@@ -13,7 +13,7 @@ from pathlib import Path
 from prefect import flow, task
 
 from flows import prepare, versions
-from flows.promote import OUTCOME, RELEASES, releases_in
+from flows.promote import OUTCOME
 from flows.registry import MODELS, Registry
 from tandem import files, release
 from tandem.params import read_source
@@ -46,20 +46,19 @@ def retrain() -> None:
 def fetch_champions() -> None:
     """Put the registry's champions where `stages.evaluate` compares with them.
 
-    A champion that is one of the present releases needs no rival: its folder stays as it is, so that a rerun finds
-    the same inputs. A champion of another source is no rival and leaves.
+    One that is there already stays as it is, so that a rerun finds the same inputs. One of another source, or that
+    the registry does not know any more, is no rival and leaves.
     """
     registry = Registry(Settings())
-    source, present = read_source(), releases_in(RELEASES)
+    source = read_source()
     for name in MODELS:
         folder = CHAMPION / name
         champion = registry.named(name, "champion")
-        if champion and champion.source == source:
-            if champion.content_hash not in {*present, _fact(folder, "content_hash")}:
-                registry.download(champion, folder)
-                log.info("%s: comparing with champion %s, version %d", name, champion.name, champion.version)
-        elif _fact(folder, "source") not in {None, source}:
-            shutil.rmtree(folder)
+        if champion is None or champion.source != source:
+            shutil.rmtree(folder, ignore_errors=True)
+        elif champion.content_hash != _fact(folder, "content_hash"):
+            registry.download(champion, folder)
+            log.info("%s: comparing with champion %s, version %d", name, champion.name, champion.version)
 
 
 @task

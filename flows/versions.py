@@ -1,5 +1,6 @@
 """DVC: versions of data, the pipeline, and what a killed run leaves in its way."""
 
+import configparser
 import json
 import logging
 import re
@@ -17,6 +18,8 @@ from tandem.settings import Settings
 log = logging.getLogger(__name__)
 
 LOCK = Path("dvc.lock")
+CONFIG = Path(".dvc/config")
+COMMITTED_REMOTE = "../.tandem/dvc"  # relative to .dvc/
 RUNNING = Path(".dvc/tmp/rwlock")
 ADVICE = ("To track the changes with git", "\tgit add", "To enable auto staging", "\tdvc config", "Use `dvc push`")
 FAILED_STAGE = re.compile(r"^ERROR: failed to reproduce '(.+?)'")
@@ -54,7 +57,7 @@ def push(settings: Settings) -> None:
         PipelineError: the remote cannot be reached or refused.
     """
     folder = settings.home.resolve() / "dvc"
-    if folder != (Path(".tandem") / "dvc").resolve():
+    if folder != (CONFIG.parent / COMMITTED_REMOTE).resolve() and _remote() == COMMITTED_REMOTE:
         _dvc("remote", "modify", "--local", "local", "url", str(folder))
     _dvc("push")
 
@@ -77,6 +80,14 @@ def _dvc(*arguments: str) -> None:
         status = process.wait()
     if status != 0:
         raise PipelineError(_why(lines) or f"dvc {arguments[0]} ended with status {status}")
+
+
+def _remote() -> str:
+    """Address of the default remote as configured, in the project or on this machine."""
+    config = configparser.ConfigParser()
+    config.read([CONFIG, CONFIG.with_suffix(".local")], encoding="utf-8")
+    name = config.get("core", "remote")
+    return config.get(f"'remote \"{name}\"'", "url")
 
 
 def _shown(lines: Iterable[str]) -> Iterable[str]:

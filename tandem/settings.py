@@ -29,6 +29,7 @@ class Settings(BaseSettings):
     home: Path = Field(Path(".tandem"), description="folder for local state: key, databases, stores")
     pseudonym_key: SecretStr | None = Field(None, description="key of user pseudonyms, 64 hex digits")
     pseudonym_key_file: Path | None = Field(None, description="file with that key; default <home>/pseudonym.key")
+    inbox: Path | None = Field(None, description="the shop's exports, taken in by `tandem ingest` without --raw")
     tracking_uri: str | None = Field(None, description="MLflow server or database; default SQLite in <home>")
     artifacts_uri: str | None = Field(None, description="MLflow artefacts; default a folder in <home>")
     serving: Path | None = Field(None, description="folder with the releases to serve; default data/serving")

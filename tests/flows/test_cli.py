@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-COMMANDS = ("run", "ingest", "retrain", "deploy", "rollback", "bento", "serve", "report", "demo")
+COMMANDS = ("run", "ingest", "retrain", "deploy", "rollback", "bento", "serve", "report", "env", "demo")
 
 
 def tandem(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -120,17 +120,19 @@ def test_a_winner_that_is_not_there_is_refused(registry: Registry, make_release,
         promote.main()
 
 
-def test_champions_are_fetched_only_as_rivals(registry: Registry, make_release, write_report) -> None:
+def test_champions_are_fetched_as_rivals(registry: Registry, make_release, write_report) -> None:
     Path("params.yaml").write_text("source: shop\n")
     releases, rival = Path("data/releases/counting/popular"), Path("data/champion/related/manifest.json")
     first = make_release(releases, "a", "b")
     write_report(first)
     promote.main()
     retrain.fetch_champions.fn()
-    assert not rival.exists()  # it is one of the present releases
-    make_release(releases, "a", "b", "c")
-    retrain.fetch_champions.fn()
     assert files.read_json(rival)["content_hash"] == first
+    second = make_release(releases, "a", "b", "c")
+    write_report(second, champion=first)
+    promote.main()
+    retrain.fetch_champions.fn()
+    assert files.read_json(rival)["content_hash"] == second
     Path("params.yaml").write_text("source: elsewhere\n")
     retrain.fetch_champions.fn()
     assert not rival.exists()

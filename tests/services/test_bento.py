@@ -19,6 +19,9 @@ def bento(root: Path, served: dict[str, str], tmp_path_factory: pytest.TempPathF
         shutil.copytree(root / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(root / "bentofile.yaml", source)
     shutil.copytree(served["TANDEM_SERVING"], source / "data" / "serving")
+    for decoy in ("tests/tandem/test_x.py", ".tandem/bentoml/bentos/tandem/old/src/x.py", "data/raw/shop/events.csv"):
+        (source / decoy).parent.mkdir(parents=True)
+        (source / decoy).write_text("not for shipping")
     command = [str(Path(sys.executable).with_name("bentoml")), "build", "--version", "test"]
     subprocess.run(command, cwd=source, env=served, capture_output=True, check=True, timeout=300)
     return store / "bentos" / "tandem" / "test"
@@ -38,6 +41,7 @@ def test_a_bento_answers_from_its_own_folder(
 def test_a_bento_carries_code_and_releases_and_nothing_else(bento: Path) -> None:
     carried = {path.name for path in (bento / "src").iterdir()}
     assert carried == {"tandem", "models", "services", "data", "bentofile.yaml"}
+    assert [path.name for path in (bento / "src" / "data").iterdir()] == ["serving"]
     assert {path.name for path in (bento / "src" / "data").iterdir()} == {"serving"}
 
 
