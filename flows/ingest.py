@@ -1,7 +1,9 @@
 """Take a shop's raw files in: the one entrance for data.
 
 Reads   the shop's folder or file, sources/<source>.yaml
-Writes  data/raw/<source>/… and its .dvc file, data/raw/key_id.txt, data/truth/demo/ for the demo shop,
+Writes  data/raw/<source>/… and its .dvc file, data/truth/demo/ for the demo shop,
+        data/raw/key_id.txt     which pseudonym key the data is registered with
+        data/raw/as_of.txt      when raw files last came in
         data/accepted/manifest.json, and `source` with what it recommends in params.yaml
 
 Raw files only ever come in: one that is there already must have the same bytes.
@@ -9,8 +11,10 @@ Raw files only ever come in: one that is there already must have the same bytes.
 
 import filecmp
 import logging
+import os
 import shutil
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -25,11 +29,14 @@ from tandem.data import privacy
 from tandem.data.sources import Block, Picture, Source
 from tandem.errors import SourceError
 from tandem.params import PARAMS, read_source
+from tandem.settings import Settings
 
 log = logging.getLogger(__name__)
 
 SOURCES = Path("sources")
 RAW = Path("data/raw")
+KEY_ID = RAW / "key_id.txt"
+AS_OF = RAW / "as_of.txt"
 TRUTH = Path("data/truth")
 SNAPSHOT = Path("data/snapshot/manifest.json")
 ACCEPTED = Path("data/accepted/manifest.json")
@@ -46,20 +53,24 @@ def ingest(source: str | None = None, raw: Path | None = None) -> None:
 
     Args:
         source: name of a file of sources/; by default the one in params.yaml, which is switched otherwise.
-        raw: the shop's export, a folder or one file; by default what was taken in before. The demo shop makes its own.
+        raw: the shop's export, a folder or one file; by default `Settings.inbox`, else what was taken in before. The
+            demo shop makes its own.
 
     Raises:
         SourceError: no such source, nothing to read, or a file that came before with other content.
+        SettingsError: the data was registered with another pseudonym key than the one at hand.
     """
     settings = prepare()
     name = source or read_source()
     described = Source.read(SOURCES / f"{name}.yaml")
-    arriving = _arriving(described, raw)
+    arriving = _arriving(described, raw or settings.inbox)
+    register_key(settings)
     switch(described)
     for folder in OPTIONAL:
         _keep(folder)
-    _write_text(RAW / "key_id.txt", privacy.key_id(privacy.ensure_key(settings)) + "\n")
     keep_accepted(name, new=bool(arriving))
+    if arriving or not AS_OF.exists():
+        _write_text(AS_OF, datetime.now(UTC).isoformat())
     for path, target in arriving.items():
         _copy(path, target)
     if name == DEMO and not (RAW / DEMO).exists():
@@ -69,14 +80,19 @@ def ingest(source: str | None = None, raw: Path | None = None) -> None:
 
 
 def switch(source: Source, path: Path = PARAMS) -> None:
-    """Let params.yaml name `source` and hold the values it recommends; comments and all else stay as they are."""
+    """Let params.yaml name `source` and hold the values it recommends; comments and all else stay as they are.
+
+    Raises:
+        SourceError: the source recommends a value for a key that params.yaml does not have; nothing is written.
+    """
     yaml = _yaml()
     document = yaml.load(path)
     if document["source"] == source.name:
         return
     log.info("params.yaml: source %s instead of %s, with the values it recommends", source.name, document["source"])
     document["source"] = source.name
-    _merge(document, yaml.load(SOURCES / f"{source.name}.yaml")["params"])
+    described = SOURCES / f"{source.name}.yaml"
+    _merge(document, yaml.load(described).get("params", {}), f"{described}: params.")
     partial = path.with_name(f".{path.name}.partial")
     yaml.dump(document, partial)
     partial.replace(path)
@@ -97,17 +113,31 @@ def _yaml() -> YAML:
     return yaml
 
 
-def _merge(values: Any, recommended: Mapping[str, Any], prefix: str = "") -> None:
+def _merge(values: Any, recommended: Mapping[str, Any], prefix: str) -> None:
     """Set each recommended value in place, so that comments and the way a list is written stay."""
     for key, value in recommended.items():
+        if key not in values:
+            raise SourceError(f"{prefix}{key} is no key of params.yaml; there are {', '.join(map(str, values))}")
         if isinstance(value, Mapping) and isinstance(values.get(key), Mapping):
             _merge(values[key], value, f"{prefix}{key}.")
         elif values.get(key) != value:
-            log.info("params.yaml: %s%s = %s", prefix, key, value)
+            log.info("%s%s = %s", prefix, key, value)
             if isinstance(value, list) and isinstance(values.get(key), list):
                 values[key][:] = value
             else:
                 values[key] = value
+
+
+def register_key(settings: Settings) -> None:
+    """Tie data to the pseudonym key at hand; where there is neither data nor key, a new key is made.
+
+    Raises:
+        SettingsError: data was registered with another key.
+    """
+    if KEY_ID.exists():
+        privacy.registered_key(settings, KEY_ID)
+    else:
+        _write_text(KEY_ID, privacy.key_id(privacy.ensure_key(settings)))
 
 
 def keep_accepted(source: str, *, new: bool) -> None:
@@ -142,8 +172,9 @@ def _arriving(source: Source, raw: Path | None) -> dict[Path, Path]:
         if source.name != DEMO and not folder.is_dir():
             raise SourceError(f"source {source.name} has no raw files yet: name their folder (RAW=… or --raw …)")
         return {}
+    readable = _read_by(source, raw)
     base = raw if raw.is_dir() else raw.parent
-    targets = {path: folder / path.relative_to(base) for path in _read_by(source, raw)}
+    targets = {path: folder / path.relative_to(base) for path in readable}
     new = {path: target for path, target in targets.items() if not target.exists()}
     for path, target in targets.items():
         if path not in new and not _same(path, target):
@@ -153,13 +184,14 @@ def _arriving(source: Source, raw: Path | None) -> dict[Path, Path]:
 
 def _read_by(source: Source, raw: Path) -> list[Path]:
     """Files of the shop's export that the source reads, in order."""
-    if not raw.exists():
-        raise SourceError(f"raw data {raw} does not exist")
     patterns = _patterns(source)
     try:
+        if not raw.exists():
+            raise SourceError(f"raw data {raw} does not exist")
         if raw.is_dir():
+            for _ in os.walk(raw, onerror=_raise):  # glob is silent about a folder that may not be read
+                pass
             found = {path for pattern in patterns for path in raw.glob(pattern) if path.is_file()}
-            next(raw.iterdir(), None)  # glob is silent about a folder that may not be read
         else:
             found = {raw} if any(fnmatch(raw.name, Path(pattern).name) for pattern in patterns) else set()
     except OSError as error:
@@ -168,6 +200,10 @@ def _read_by(source: Source, raw: Path) -> list[Path]:
     if not visible:
         raise SourceError(f"raw data {raw} has no file that source {source.name} reads: {', '.join(patterns)}")
     return visible
+
+
+def _raise(error: OSError) -> None:
+    raise error
 
 
 def _patterns(source: Source) -> list[str]:
@@ -201,4 +237,4 @@ def _keep(folder: Path) -> None:
 
 def _write_text(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="ascii")
+    path.write_text(f"{text}\n", encoding="ascii")

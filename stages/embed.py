@@ -4,6 +4,9 @@ Reads   data/snapshot/products.parquet                   tandem.data.schema.PROD
         data/features/{trial,final}/vocabulary.json      tandem.features.vocabulary.Vocabulary
 Writes  data/vectors/{trial,final}.npz                   `text` (products, dim) float32; row 0 is zero
 Params  embed                                            tandem.params.EmbedParams
+
+Texts are those of the product sheet as of the export, also before a window; where events tell the titles, later ones
+count too.
 """
 
 import logging

@@ -6,6 +6,9 @@ Reads   data/splits/{train,validation}.parquet   tandem.data.schema.EVENTS
 Writes  data/features/trial/                     tandem.features.dataset.Dataset, events before validation
         data/features/final/                     tandem.features.dataset.Dataset, events before test
 Params  features                                 tandem.params.FeaturesParams
+
+Categories and brands are those of the product sheet as of the export, also before a window; the price is the one paid
+before the window, and the sheet's only where nothing was.
 """
 
 import logging

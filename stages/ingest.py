@@ -16,7 +16,6 @@ from stages import run
 from tandem import files
 from tandem.data import canonical, privacy, schema
 from tandem.data.sources import Source
-from tandem.errors import SettingsError
 from tandem.settings import Settings
 
 
@@ -27,30 +26,11 @@ def main(raw: Path, source: Path, key_id: Path, tables: Path, report: Path) -> N
         SourceError: the raw files are not as the source describes them.
         SettingsError: there is no pseudonym key, or it is not the one that the data was registered with.
     """
-    key = checked_key(key_id)
+    key = privacy.registered_key(Settings(), key_id)
     made = canonical.make(Source.read(source), raw, key)
     for name, frame in made.tables.items():
         files.write(frame, tables / f"{name}.parquet", schema.TABLES[name])
     files.write_json(made.report, report)
-
-
-def checked_key(key_id: Path) -> bytes:
-    """The pseudonym key at hand, which must be the one named in the file `key_id`.
-
-    Raises:
-        SettingsError: no key, no such file, or another key: the same user would get a second pseudonym.
-    """
-    key = privacy.load_key(Settings())
-    try:
-        registered = key_id.read_text(encoding="utf-8").strip()
-    except OSError:
-        raise SettingsError(f"{key_id} is missing: the raw data was not registered by `tandem ingest`") from None
-    if registered != privacy.key_id(key):
-        raise SettingsError(
-            f"{key_id}: the raw data was registered with pseudonym key {registered}, the key at hand is "
-            f"{privacy.key_id(key)}; set TANDEM_PSEUDONYM_KEY to the former, or register the data again"
-        )
-    return key
 
 
 if __name__ == "__main__":

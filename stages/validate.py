@@ -2,6 +2,7 @@
 
 Reads   data/canonical/{products,events,reviews,users,relations}.parquet   tandem.data.schema
         data/accepted/manifest.json     the snapshot accepted before, if there is one
+        data/raw/as_of.txt              when raw files last came in, the `now` of `validate.as_of`
         reports/ingest.json             rows in, kept, duplicate and refused, by file
 Writes  data/docs/                      Data Docs: every expectation, what was observed, offending values
         reports/validation.json         the same as data, with the first offending rows
@@ -52,7 +53,7 @@ class Verdict:
     first: list[dict[str, Any]]  # the first rows that break it
 
 
-def main(canonical: Path, accepted: Path, ingest: Path, snapshot: Path, docs: Path, report: Path) -> None:
+def main(canonical: Path, accepted: Path, now: Path, ingest: Path, snapshot: Path, docs: Path, report: Path) -> None:
     """Write Data Docs and report, then either the snapshot or a refusal.
 
     Raises:
@@ -61,7 +62,7 @@ def main(canonical: Path, accepted: Path, ingest: Path, snapshot: Path, docs: Pa
     params = ValidateParams.read()
     for folder in (snapshot, docs):
         shutil.rmtree(folder, ignore_errors=True)
-    as_of = moment(params)
+    as_of = moment(params, now)
     facts = files.read_json(ingest)
     tables = {t.name: files.read(canonical / f"{t.name}.parquet", t) for t in expectations.TABLES}
     previous = previous_rows(accepted / "manifest.json", facts["source"])
@@ -75,11 +76,14 @@ def main(canonical: Path, accepted: Path, ingest: Path, snapshot: Path, docs: Pa
     accept(tables, canonical, snapshot, {key: facts[key] for key in ("source", "key_id")}, as_of)
 
 
-def moment(params: ValidateParams) -> datetime:
-    """`as_of` in UTC; a time without zone is UTC."""
-    if params.as_of == "now":
-        return datetime.now(UTC)
-    return params.as_of.astimezone(UTC) if params.as_of.tzinfo else params.as_of.replace(tzinfo=UTC)
+def moment(params: ValidateParams, now: Path) -> datetime:
+    """`as_of` in UTC; the file `now` tells what `now` means, so that a rerun judges as before.
+
+    Raises:
+        FileNotFoundError: `now` is asked for and not told.
+    """
+    as_of = datetime.fromisoformat(now.read_text("ascii").strip()) if params.as_of == "now" else params.as_of
+    return as_of.astimezone(UTC)
 
 
 def previous_rows(manifest: Path, source: str) -> Mapping[str, int] | str:

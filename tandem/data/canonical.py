@@ -122,7 +122,7 @@ def _settle(engine: Engine, judged: dict[str, ir.Table], source: Source) -> dict
 
 
 def _mark_duplicates(rows: ir.Table) -> ir.Table:
-    """Of rows with equal raw cells, wherever in the source's files, all but the first are duplicates."""
+    """Of rows that say the same, wherever in the source's files, all but the first are duplicates."""
     place = ibis.row_number().over(group_by="identity", order_by=["file", "row"])
     return rows.mutate(duplicate=place > 0).drop("identity")
 

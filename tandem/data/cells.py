@@ -19,6 +19,9 @@ ISO_8601 = (
     r"([ T]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?( ?(Z|UTC)|[+-]\d{2}(:?\d{2})?)?)?$"
 )
 NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
+BLANK = "".join(filter(str.isspace, map(chr, range(0x3001)))) + "\ufeff"
+"""All Unicode white space, no-break and ideographic spaces among it, and the byte-order mark."""
+
 MOMENT = dt.Timestamp("UTC", 6)
 NO_PATH = ibis.null("array<string>")
 
@@ -26,6 +29,11 @@ NO_PATH = ibis.null("array<string>")
 @ibis.udf.scalar.builtin
 def try_strptime(text: str, pattern: str) -> dt.timestamp:
     """DuckDB's own: the time without zone, null where the text does not fit the pattern."""
+
+
+@ibis.udf.scalar.builtin
+def trim(text: str, characters: str) -> dt.string:
+    """DuckDB's own: the text without any of the characters at its ends."""
 
 
 @ibis.udf.scalar.python
@@ -40,8 +48,8 @@ def dtype(column: Column) -> dt.DataType:
 
 
 def cell(raw: ir.StructValue, name: str) -> ir.StringValue:
-    """The raw cell without white space around it; an empty one is missing."""
-    return raw[name].strip().nullif("")
+    """The raw cell without `BLANK` around it; an empty one is missing."""
+    return trim(raw[name], BLANK).nullif("")
 
 
 def text(raw: ir.StructValue, block: Block, name: str) -> ir.StringValue:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 from zipfile import BadZipFile
 
 import pyarrow as pa
@@ -66,11 +66,7 @@ def read(exports: list[Export], block: Block) -> pa.Table:
     origins, cells = [], []
     for export in exports:
         rows = _rows(export, block)
-        if lacking := [name for name in block.named if name not in rows.header]:
-            raise SourceError(
-                f"{export.path} has no column `{'`, `'.join(lacking)}`, which the source's {block.table.name} need; "
-                f"it has {', '.join(rows.header)}"
-            )
+        _check(rows.header, export, block)
         columns = list(zip(*rows.cells, strict=True)) or [()] * len(rows.header)
         text = [pa.array(column, pa.string()) for column in columns]
         cells.append(pa.table(text, names=rows.header))
@@ -78,6 +74,20 @@ def read(exports: list[Export], block: Block) -> pa.Table:
     together = pa.concat_tables(cells, promote_options="default")
     _distinct(together.column_names, exports[-1].path.parent)
     return pa.concat_tables(origins).append_column("raw", together.to_struct_array())
+
+
+def _check(header: list[str], export: Export, block: Block) -> None:
+    """Raise unless the header has every needed column once. What may be a row of data is not put into the message."""
+    needed = f"`{'`, `'.join(block.named)}`, which the source's {block.table.name} need"
+    lacking = [name for name in block.named if name not in header]
+    if lacking == block.named:
+        raise SourceError(f"{export.path}: its first line names none of the columns {needed}; has it a header?")
+    if lacking:
+        raise SourceError(
+            f"{export.path} has no column `{'`, `'.join(lacking)}`, which the source's {block.table.name} need; "
+            f"it has {', '.join(header)}"
+        )
+    _distinct(header, export.path)
 
 
 def _names(folder: Path) -> list[str]:
@@ -145,8 +155,6 @@ def _rows(export: Export, block: Block) -> Rows:
             f"{export.path} is not {block.encoding}: byte {error.start} cannot be read ({error.reason}); "
             f"the source's YAML sets `encoding`"
         ) from None
-    except csv.Error as error:
-        raise SourceError(f"{export.path} cannot be read as CSV: {error}") from None
     except OSError as error:
         raise SourceError(f"{export.path} cannot be read: {error.strerror}") from None
 
@@ -154,8 +162,21 @@ def _rows(export: Export, block: Block) -> Rows:
 def _csv(export: Export, block: Block) -> Rows:
     encoding = "utf-8-sig" if block.encoding == "utf-8" else block.encoding
     with export.path.open(encoding=encoding, newline="") as stream:
-        lines = (line for line in csv.reader(stream, delimiter=block.delimiter) if line)
-        return _aligned(lines, export)
+        return _aligned(_lines(stream, export, block), export)
+
+
+def _lines(stream: TextIO, export: Export, block: Block) -> Iterator[list[str]]:
+    """The records that are not blank. A quote out of place would swallow the rows after it, so none is let pass."""
+    reader, begins = csv.reader(stream, delimiter=block.delimiter, strict=True), 1
+    try:
+        for line in reader:
+            begins = reader.line_num + 1
+            if line:
+                yield line
+    except csv.Error as error:
+        raise SourceError(
+            f"{export.path} cannot be read as CSV: {error}, in the row that begins in line {begins}"
+        ) from None
 
 
 def _excel(export: Export, block: Block) -> Rows:
@@ -178,7 +199,6 @@ def _aligned(lines: Iterator[list[str]], export: Export) -> Rows:
     header = [name.strip() or f"column_{place}" for place, name in enumerate(next(lines, []), start=1)]
     if not header:
         raise SourceError(f"{export.path} is empty: it has no header")
-    _distinct(header, export.path)
     width, blank = len(header), [None] * len(header)
     cells: list[list[str | None]] = []
     problems: list[str | None] = []
@@ -196,7 +216,6 @@ def _jsonl(export: Export, block: Block) -> Rows:
     header = list(dict.fromkeys(key for record, _ in records for key in record))
     if not header:
         raise SourceError(f"{export.path} holds no JSON object: one per line is expected")
-    _distinct(header, export.path)
     cells = [[record.get(name) for name in header] for record, _ in records]
     return Rows(header, cells, [problem for _, problem in records])
 

@@ -2,6 +2,7 @@
 
 import ibis
 import ibis.expr.types as ir
+import pyarrow as pa
 
 from tandem.data import cells, rules, schema
 from tandem.data.engine import Engine
@@ -23,7 +24,7 @@ def judge(engine: Engine, rows: ir.Table, block: Block, people: ir.Table, told: 
         told: what events say of their products; of no meaning for other tables.
 
     Returns:
-        `file`, `row`, `identity` (equal for rows with equal raw cells), `record` (JSON for `refused`), `rule` and
+        `file`, `row`, `identity` (equal for rows that say the same), `record` (JSON for `refused`), `rule` and
         `reason` (null where no rule applies), every column of the table; for events also `told_<product column>` and
         `session_gap_minutes`.
     """
@@ -54,7 +55,7 @@ def _texts(rows: ir.Table, block: Block, people: ir.Table, told: FromEvents | No
         row=rows.row,
         problem=rows.problem,
         place=place,
-        identity=rows.problem.isnull().ifelse(_json({name: raw[name] for name in raw.names}), place),
+        as_came=_json({name: raw[name] for name in raw.names if name not in block.read}),
         record=_record(rows, block, told),
         matched=rules.first_match(raw, block.rules),
         user_id=rows.pseudonym,
@@ -86,12 +87,12 @@ def _further(raw: ir.StructValue, block: Block, told: FromEvents | None) -> dict
 
 
 def _record(rows: ir.Table, block: Block, told: FromEvents | None) -> ir.StringValue:
-    """The raw cells that the source speaks of; where the user's id stood, the pseudonym.
+    """The raw cells that become values; where the user's id stood, the pseudonym.
 
-    Cells that no key of the source names may hold anything, names and addresses too, and are left out.
+    Others, those that only rules look at too, may hold anything, names and addresses, and are left out.
     """
-    named = {*block.named, *(told.texts.values() if told else ())} & set(rows.raw.names)
-    return _json({name: rows.pseudonym if name == block.user_column else rows.raw[name] for name in named})
+    mapped = {*block.mapped, *(told.texts.values() if told else ())} & set(rows.raw.names)
+    return _json({name: rows.pseudonym if name == block.user_column else rows.raw[name] for name in mapped})
 
 
 def _json(members: dict[str, ir.Value]) -> ir.StringValue:
@@ -108,9 +109,22 @@ def _values(texts: ir.Table, block: Block) -> ir.Table:
     values = {c.name: made.get(c.name, _value(texts, block, c)) for c in block.table.columns if c.name not in done}
     if block.kind_of is not None:
         values["kind"] = _kind(texts, block)
+    identity = texts.problem.isnull().ifelse(_identity(texts, values, block), texts.place)
     if block.table is schema.EVENTS:
         values["quantity"] = _quantity(texts, values, block)
-    return texts.mutate(**values)
+    return texts.mutate(**values, identity=identity)
+
+
+def _identity(texts: ir.Table, values: dict[str, ir.Value], block: Block) -> ir.StringValue:
+    """What a row says, however it is written: times and numbers as read, ids normalised, all other cells as they came.
+
+    The same row in two exports that write times or numbers differently is one row.
+    """
+    said = {c: texts[f"text_{c}"] for c in block.columns if c != "category"} | {"as_came": texts.as_came}
+    if "user_id" in said:
+        said["user_id"] = texts.user_id
+    read = {c.name for c in block.table.columns if c.name in said and c.type != pa.string()}
+    return _json(said | {c: values[c].cast("string").fill_null(said[c]) for c in read})
 
 
 def _value(texts: ir.Table, block: Block, column: Column) -> ir.Value:

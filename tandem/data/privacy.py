@@ -8,6 +8,7 @@ import hmac
 import logging
 import os
 import secrets
+from pathlib import Path
 
 import pandas as pd
 
@@ -42,9 +43,29 @@ def ensure_key(settings: Settings) -> bytes:
     Raises:
         SettingsError: a key is there but is not 64 hex digits, or the file cannot be written.
     """
-    if settings.pseudonym_key is None and not settings.key_file.exists():
+    if not _has_key(settings):
         _generate(settings)
     return load_key(settings)
+
+
+def registered_key(settings: Settings, path: Path) -> bytes:
+    """The pseudonym key at hand, which must be the one whose id stands in the file `path`.
+
+    Raises:
+        SettingsError: no such file, no key, or another key: the same user would get a second pseudonym.
+    """
+    try:
+        registered = path.read_text(encoding="utf-8").strip()
+    except OSError:
+        raise SettingsError(f"{path} is missing: the raw data was not registered by `tandem ingest`") from None
+    key = load_key(settings) if _has_key(settings) else None
+    if key is None or key_id(key) != registered:
+        raise SettingsError(
+            f"{path}: the raw data was registered with pseudonym key {registered}, "
+            f"{'there is no key' if key is None else f'the key at hand is {key_id(key)}'}; set TANDEM_PSEUDONYM_KEY "
+            f"to the former, or remove {path} and ingest again to start anew with another key"
+        )
+    return key
 
 
 def key_id(key: bytes) -> str:
@@ -64,6 +85,10 @@ def pseudonyms(key: bytes, user_ids: pd.Series) -> pd.Series:
     """`pseudonym` of each id; a missing id stays missing."""
     known = {user_id: pseudonym(key, user_id) for user_id in user_ids.dropna().unique()}
     return user_ids.map(known)
+
+
+def _has_key(settings: Settings) -> bool:
+    return settings.pseudonym_key is not None or settings.key_file.exists()
 
 
 def _parse(text: str, where: str) -> bytes:

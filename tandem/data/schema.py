@@ -14,6 +14,8 @@ KIND_CODE = {kind: code for code, kind in enumerate(KINDS, start=1)}
 
 TIME = pa.timestamp("us", tz="UTC")
 
+ROW = "the n-th record after the header, blank ones not counted"
+
 
 @dataclass(frozen=True)
 class Column:
@@ -77,7 +79,7 @@ EVENTS = Table(
     "one row per thing a user did with a product, in order of time and raw row",
     ("event_id",),
     (
-        Column("event_id", pa.string(), "raw file and row it came from"),
+        Column("event_id", pa.string(), f"raw file and row it came from: `file:row`, {ROW}"),
         _user_id(nullable=True),
         Column("product_id", pa.string(), "key of products"),
         Column("kind", pa.string(), "what was done", values=KINDS),
@@ -94,7 +96,7 @@ REVIEWS = Table(
     "what users wrote of products",
     ("review_id",),
     (
-        Column("review_id", pa.string(), "raw file and row it came from"),
+        Column("review_id", pa.string(), f"raw file and row it came from: `file:row`, {ROW}"),
         _user_id(nullable=True),
         Column("product_id", pa.string(), "key of products"),
         Column("time", TIME, "when, UTC"),
@@ -133,10 +135,12 @@ REFUSED = Table(
     (
         Column("table", pa.string(), "table it was meant for"),
         Column("file", pa.string(), "raw file, relative to the source's folder"),
-        Column("row", pa.int64(), "row in that file, the first after the header is 1", minimum=1),
+        Column("row", pa.int64(), f"row in that file: {ROW}", minimum=1),
         Column("rule", pa.string(), "name of the rule that refused it"),
         Column("reason", pa.string(), "sentence for a person"),
-        Column("record", pa.string(), "the row as a JSON object, user ids already pseudonyms"),
+        Column(
+            "record", pa.string(), "its mapped cells as JSON, users as pseudonyms; withheld if the row is unreadable"
+        ),
     ),
 )
 

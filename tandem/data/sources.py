@@ -1,6 +1,6 @@
 """What a file of `sources/` says: where a shop's raw files are and how their columns become ours.
 
-Everything peculiar to a shop stands in its YAML, nothing of it in code. `docs/data.md` explains each key.
+Everything peculiar to a shop stands in its YAML, nothing of it in code. `docs/sources.md` explains each key.
 """
 
 import codecs
@@ -161,14 +161,6 @@ class Block(Strict):
             _only([rule.kind] if rule.kind else [], self.kinds, f"kinds of {self.table.name}")
         return self
 
-    @model_validator(mode="after")
-    def _keeps_user_ids_apart(self) -> Self:
-        others = [raw for name in self.columns if name != "user_id" for raw in self.raw_of(name)]
-        others += [self.kind_of.column] if isinstance(self.kind_of, KindColumn) else []
-        if self.user_column in [*others, *self.attribute_columns.values()]:
-            raise ValueError(f"`{self.user_column}` holds user ids and cannot be mapped to anything else as well")
-        return self
-
     @property
     def kinds(self) -> tuple[str, ...]:
         """Kinds that a row of this table may have; none where it has no kind."""
@@ -204,12 +196,31 @@ class Block(Strict):
                 return (column,)
 
     @property
+    def read(self) -> set[str]:
+        """Raw columns of which one value is read; levels of a category are put together."""
+        return {raw for name in self.columns if name != "category" for raw in self.raw_of(name)}
+
+    @property
+    def valued(self) -> set[str]:
+        """Raw columns that become a value other than the user."""
+        mapped = [raw for name in self.columns if name != "user_id" for raw in self.raw_of(name)]
+        kind = [self.kind_of.column] if isinstance(self.kind_of, KindColumn) else []
+        return {*mapped, *kind, *self.attribute_columns.values()}
+
+    @property
+    def product_keys(self) -> set[str]:
+        """Raw columns that hold ids of products."""
+        return {raw for name in ("product_id", "other_id") if name in self.columns for raw in self.raw_of(name)}
+
+    @property
+    def mapped(self) -> set[str]:
+        """Raw columns that become a value or the user."""
+        return self.valued | ({self.user_column} if self.user_column else set())
+
+    @property
     def named(self) -> list[str]:
         """Every raw column that this block speaks of, sorted."""
-        mapped = [raw for name in self.columns for raw in self.raw_of(name)]
-        ruled = [raw for rule in self.rules for raw in (*rule.where, *rule.unless)]
-        kind = [self.kind_of.column] if isinstance(self.kind_of, KindColumn) else []
-        return sorted({*mapped, *ruled, *kind, *self.attribute_columns.values()})
+        return sorted({*self.mapped, *(raw for rule in self.rules for raw in (*rule.where, *rule.unless))})
 
 
 class WithAttributes(Block):
@@ -332,8 +343,21 @@ class Source(Strict):
             raise ValueError("`events` has no block")
         if not self.products and told is None:
             raise ValueError("products come from `products`, `products_from_events` or both; neither is there")
-        if told and {block.user_column for block in self.events} & set(told.texts.values()):
-            raise ValueError("`products_from_events` takes texts from the column of user ids")
+        return self
+
+    @model_validator(mode="after")
+    def _keeps_user_ids_apart(self) -> Self:
+        """A raw column of user ids in one block becomes no value in any other, where the ids would get out raw.
+
+        Ids of products are free to stand in a column of that name: `id` may be the key in every file.
+        """
+        blocks = [block for found in self.blocks.values() for block in found]
+        users = {block.user_column for block in blocks if block.user_column}
+        told = set(self.products_from_events.texts.values()) if self.products_from_events else set()
+        valued = [(block.table.name, block.valued - (block.product_keys - {block.user_column})) for block in blocks]
+        for where, columns in [*valued, ("products_from_events", told)]:
+            if leaking := sorted(users & columns):
+                raise ValueError(f"`{leaking[0]}` holds user ids and cannot be mapped to anything else ({where})")
         return self
 
     @property

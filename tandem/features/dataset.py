@@ -19,9 +19,12 @@ from tandem.features.vocabulary import Vocabulary
 from tandem.params import FeaturesParams
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Dataset:
-    """Events before `as_of_us`, encoded by one vocabulary: the products that have such events."""
+    """Events before `as_of_us`, encoded by one vocabulary: the products that have such events.
+
+    Two datasets are equal when they are the same object, so that what was made from one can be remembered by it.
+    """
 
     vocabulary: Vocabulary
     histories: Histories
@@ -82,7 +85,8 @@ def build(events: pd.DataFrame, product_table: pd.DataFrame, as_of: pd.Timestamp
 
     Args:
         events: a table of schema.EVENTS; later rows are left out.
-        product_table: a table of schema.PRODUCTS.
+        product_table: a table of schema.PRODUCTS: the product sheet as of the export. Only its price, which events may
+            have told, gives way to what was paid before `as_of`.
         as_of: end of the fit period.
     """
     known = events[events["time"] < as_of]
@@ -90,12 +94,20 @@ def build(events: pd.DataFrame, product_table: pd.DataFrame, as_of: pd.Timestamp
     vocabulary = Vocabulary.of(known.loc[worth, "product_id"].unique())
     recent = demand.measure(known, vocabulary, as_of, params.kind_weight)
     together = baskets.gather(known, vocabulary, params.target_kinds)
+    priced = product_table.assign(price=_price_paid(known, product_table, params.target_kinds))
     sales = np.asarray(together.content.sum(axis=0)).ravel()
     return Dataset(
         vocabulary,
         histories.encode(known, vocabulary, as_of),
         together,
         recent,
-        products.describe(product_table, vocabulary, sales, recent),
+        products.describe(priced, vocabulary, sales, recent),
         params,
     )
+
+
+def _price_paid(known: pd.DataFrame, product_table: pd.DataFrame, target_kinds: tuple[str, ...]) -> pd.Series:
+    """Price of each product: the median of the known target events, where there are none that of the table."""
+    sold = known[known["kind"].isin(target_kinds)]
+    median = sold["unit_price"].astype(float).groupby(sold["product_id"]).median()
+    return product_table["product_id"].map(median).fillna(product_table["price"].astype(float))

@@ -1,6 +1,9 @@
 """What is taken in stays as it came, and a rerun changes nothing."""
 
 import json
+import os
+import subprocess
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -9,7 +12,7 @@ import yaml
 from flows.ingest import ingest, keep_accepted, switch
 from flows.versions import PipelineError
 from tandem.data.sources import Source
-from tandem.errors import SourceError
+from tandem.errors import SettingsError, SourceError
 from tandem.params import read_all
 
 take_in = ingest.fn
@@ -52,6 +55,47 @@ def test_new_files_come_in_and_old_ones_stay(project: Path, tmp_path: Path) -> N
     assert taken_in() == {"monday.csv": "1", "tuesday.csv": "2"}
 
 
+def test_data_keeps_the_key_it_was_registered_with(project: Path, tmp_path: Path, monkeypatch) -> None:
+    take_in("online_retail", export(tmp_path / "raw", monday="1"))
+    registered, (key,) = Path("data/raw/key_id.txt").read_text(), Path(".tandem").glob("*.key")
+    ours = key.read_text()
+    tuesday = export(tmp_path / "raw", tuesday="2")
+    for theirs, said in (("ab" * 32, "the key at hand is"), (None, "there is no key")):
+        key.unlink()
+        if theirs:
+            key.write_text(theirs)
+        with pytest.raises(
+            SettingsError, match=f"registered with pseudonym key {registered.strip()}, {said}"
+        ) as refused:
+            take_in(None, tuesday)
+        assert "remove data/raw/key_id.txt" in str(refused.value)
+        assert key.exists() == bool(theirs)
+        assert taken_in() == {"monday.csv": "1"}
+        key.write_text(ours)
+    take_in(None, tuesday)
+    assert Path("data/raw/key_id.txt").read_text() == registered
+
+
+def test_git_is_shown_which_key_and_when_but_no_raw_file(project: Path, tmp_path: Path) -> None:
+    take_in("online_retail", export(tmp_path / "raw", monday="1"))
+    command = ["git", "ls-files", "--others", "--exclude-standard", "data/raw"]
+    shown = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+    assert {"data/raw/key_id.txt", "data/raw/as_of.txt"} <= set(shown)
+    assert not any(name.endswith(".csv") for name in shown)
+
+
+def test_the_moment_of_ingest_changes_only_with_new_files(project: Path, tmp_path: Path) -> None:
+    as_of, raw = Path("data/raw/as_of.txt"), export(tmp_path / "raw", monday="1")
+    before = datetime.now(UTC)
+    take_in("online_retail", raw)
+    assert before <= datetime.fromisoformat(as_of.read_text().strip()) <= datetime.now(UTC)
+    as_of.write_text("2020-01-01T00:00:00+00:00\n")
+    take_in(None, raw)
+    assert as_of.read_text() == "2020-01-01T00:00:00+00:00\n"
+    take_in(None, export(raw, tuesday="2"))
+    assert datetime.fromisoformat(as_of.read_text().strip()) >= before
+
+
 def test_one_file_is_an_export_too(project: Path, tmp_path: Path) -> None:
     take_in("online_retail", export(tmp_path / "raw", all="1", other="2") / "all.csv")
     assert taken_in() == {"all.csv": "1"}
@@ -76,6 +120,32 @@ def test_nothing_to_take_in_is_one_sentence(project: Path, tmp_path: Path, raw: 
     assert Path("params.yaml").read_bytes() == before
 
 
+def test_a_subfolder_that_may_not_be_read_is_one_sentence(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half an export is not taken in. Tests may run as root, who may read everything: the refusal is acted."""
+    folder = export(tmp_path / "raw", day="1")
+    (folder / "locked").mkdir()
+    scandir = os.scandir
+
+    def refuse(path):
+        if Path(path).name == "locked":
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(SourceError, match="cannot be read: Permission denied"):
+        take_in("online_retail", folder)
+
+
+def test_the_inbox_is_taken_from_when_no_folder_is_named(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TANDEM_INBOX", str(export(tmp_path / "inbox", day="1")))
+    take_in("online_retail")
+    assert taken_in() == {"day.csv": "1"}
+
+
 def test_a_source_that_is_not_there_is_named(project: Path) -> None:
     with pytest.raises(SourceError, match=r"sources/nosuch\.yaml is missing"):
         take_in("nosuch")
@@ -95,6 +165,33 @@ def test_switching_keeps_comments_and_switching_back_restores_every_byte(project
             line for line in Path("params.yaml").read_text().splitlines() if line.startswith("#")
         ]
     switch(start)
+    assert Path("params.yaml").read_text() == before
+
+
+def describe(params: dict | None) -> Source:
+    """A source `shop` with these params."""
+    values = yaml.safe_load(Path("sources/online_retail.yaml").read_text()) | {"name": "shop", "params": params}
+    Path("sources/shop.yaml").write_text(yaml.safe_dump({k: v for k, v in values.items() if v is not None}))
+    return Source.read(Path("sources/shop.yaml"))
+
+
+def test_a_source_need_not_recommend_anything(project: Path) -> None:
+    before = read_all()
+    switch(describe(None))
+    assert read_all() == before | {"source": "shop"}
+
+
+@pytest.mark.parametrize(
+    ("params", "said"),
+    [
+        ({"splitt": {"test_days": 3}}, r"shop\.yaml: params\.splitt is no key of params\.yaml; there are .*split"),
+        ({"split": {"test_day": 3}}, r"params\.split\.test_day is no key .*; there are validation_days, test_days"),
+    ],
+)
+def test_a_value_that_params_do_not_have_is_refused_before_anything_is_written(project: Path, params, said) -> None:
+    before = Path("params.yaml").read_text()
+    with pytest.raises(SourceError, match=said):
+        switch(describe(params))
     assert Path("params.yaml").read_text() == before
 
 

@@ -69,6 +69,7 @@ def counted(trained_on: Shop) -> Shop:
 def _params(theirs: Path, ours: Path) -> None:
     values = yaml.safe_load(theirs.read_text(encoding="utf-8"))
     values["evaluate"] |= {"related_min_count": 1, "bootstrap": 200}
+    values["promote"]["min_cases"] = 5
     values["split"] = {"validation_days": 14, "test_days": 21}
     ours.write_text(yaml.safe_dump(values), encoding="utf-8")
 

@@ -5,9 +5,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from stages import features
+from stages import features, split
 from tandem import files
-from tandem.data import schema
+from tandem.data import canonical, schema
+from tandem.data.sources import Source
 from tandem.data.splits import Cuts
 from tandem.features.dataset import Dataset
 
@@ -60,3 +61,43 @@ def test_the_test_window_is_not_read(home: Path) -> None:
     (home / "splits" / "test.parquet").unlink()
     _build(home)
     assert files.hash_folder(home / "features") == before
+
+
+SHOP = {
+    "name": "shop",
+    "title": "a shop whose events tell what products cost",
+    "timezone": "UTC",
+    "events": [
+        {
+            "files": "*.csv",
+            "format": "csv",
+            "kind": "purchase",
+            "columns": {c: c for c in ("product_id", "user_id", "time", "order_id", "quantity", "unit_price")},
+        }
+    ],
+    "products_from_events": {"price": "unit_price"},
+}
+
+
+def test_a_price_paid_in_the_test_window_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "params.yaml").write_text(f"{PARAMS}\nsplit: {{validation_days: 2, test_days: 2}}")
+    (tmp_path / "raw").mkdir()
+
+    def built(price_in_test: int) -> tuple[list[float], str]:
+        """Products a, b, c for 1, 2, 3, one a day, until on the last day c has another price, nine times."""
+        rows = [(product, day, price) for price, product in enumerate("abc", 1) for day in range(1, 8)]
+        rows += [("c", 8, price_in_test)] * 9
+        lines = [f"{product},u,2020-01-{day:02},{order},1,{price}" for order, (product, day, price) in enumerate(rows)]
+        header = "product_id,user_id,time,order_id,quantity,unit_price"
+        (tmp_path / "raw" / "events.csv").write_text("\n".join([header, *lines]))
+        tables = canonical.make(Source.model_validate(SHOP), tmp_path / "raw", bytes(32)).tables
+        for name in ("events", "products"):
+            files.write(tables[name], tmp_path / "snapshot" / f"{name}.parquet", schema.TABLES[name])
+        split.main(tmp_path / "snapshot", tmp_path / "splits")
+        _build(tmp_path)
+        return tables["products"]["price"].tolist(), files.hash_folder(tmp_path / "features")
+
+    (sheet, before), (other_sheet, after) = built(3), built(9)
+    assert (sheet, other_sheet) == ([1, 2, 3], [1, 2, 9])
+    assert before == after

@@ -85,6 +85,15 @@ def test_the_single_file_with_american_times_reads_the_same(run, shop) -> None:
     pd.testing.assert_frame_equal(events, again)
 
 
+def test_the_same_export_in_both_forms_counts_once(run, shop) -> None:
+    once = files.read(run(shop) / "events.parquet", schema.EVENTS)
+    american = RAW.replace("2010-12-01 08:26:00", "12/1/2010 8:26").replace("2011-07-01 08:28:00", "7/1/2011 8:28")
+    american = american.replace("2010-12-01 09:41:00", "12/1/2010 9:41").replace("17850.0", "17850")
+    (shop / "later.csv").write_text(american)
+    twice = files.read(run(shop, out="twice") / "events.parquet", schema.EVENTS)
+    pd.testing.assert_frame_equal(once, twice)
+
+
 def test_a_second_run_writes_the_same_bytes(run, shop) -> None:
     first, second = run(shop, out="first"), run(shop, out="second")
     assert sorted(path.name for path in first.iterdir()) == sorted(

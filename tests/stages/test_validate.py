@@ -82,7 +82,7 @@ class Shop:
 
     def validate(self) -> dict[str, Any]:
         """Run the stage and return its report."""
-        names = "canonical", "accepted", "ingest.json", "snapshot", "docs", "validation.json"
+        names = "canonical", "accepted", "as_of.txt", "ingest.json", "snapshot", "docs", "validation.json"
         validate.main(*(self.home / name for name in names))
         return self.report()
 
@@ -244,7 +244,7 @@ def test_from_the_command_line_a_refusal_is_a_message_and_a_failure(shop: Shop, 
     tables = _tables()
     tables["events"][0]["product_id"] = "nowhere"
     shop.write(tables)
-    names = ["canonical", "accepted", "ingest.json", "snapshot", "docs", "validation.json"]
+    names = ["canonical", "accepted", "as_of.txt", "ingest.json", "snapshot", "docs", "validation.json"]
     command = [sys.executable, "-m", "stages.validate", *names]
     done = subprocess.run(command, cwd=shop.home, env={"PYTHONPATH": str(root)}, capture_output=True, text=True)
     assert done.returncode == 1
@@ -309,21 +309,20 @@ def test_unknown_references_are_exactly_those_that_products_lacks(products: set[
         assert found[column].dropna().tolist() == expected
 
 
-@pytest.mark.parametrize(
-    ("written", "meant"),
-    [
-        ("2020-01-01T08:00:00+08:00", datetime(2020, 1, 1, tzinfo=UTC)),
-        ("2020-01-01T00:00:00", datetime(2020, 1, 1, tzinfo=UTC)),
-    ],
-)
-def test_as_of_is_a_moment_in_utc(written: str, meant: datetime) -> None:
-    assert validate.moment(ValidateParams.parse({**PARAMS, "as_of": written})) == meant
+def test_as_of_is_a_moment_in_utc(tmp_path: Path) -> None:
+    params = ValidateParams.parse({**PARAMS, "as_of": "2020-01-01T08:00:00+08:00"})
+    assert validate.moment(params, tmp_path / "not needed") == datetime(2020, 1, 1, tzinfo=UTC)
 
 
-def test_now_is_the_clock() -> None:
-    before = datetime.now(UTC)
-    now = validate.moment(ValidateParams.parse({**PARAMS, "as_of": "now"}))
-    assert before <= now <= datetime.now(UTC)
+def test_as_of_without_zone_is_refused() -> None:
+    with pytest.raises(ParamsError, match=r"`validate\.as_of\.datetime.*timezone"):
+        ValidateParams.parse({**PARAMS, "as_of": "2020-01-01T00:00:00"})
+
+
+def test_now_is_when_raw_files_last_came_in(tmp_path: Path) -> None:
+    (tmp_path / "as_of.txt").write_text("2020-01-01T02:30:00+00:00\n")
+    now = validate.moment(ValidateParams.parse({**PARAMS, "as_of": "now"}), tmp_path / "as_of.txt")
+    assert now == datetime(2020, 1, 1, 2, 30, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(

@@ -73,8 +73,17 @@ def test_a_look_without_quantity_is_one_and_may_be_free(canonical, shop) -> None
     assert (event["kind"], event["quantity"], event["unit_price"]) == ("view", 1.0, 0.0)
 
 
-def test_an_event_may_be_of_nobody(canonical, shop) -> None:
-    assert events_of(canonical, shop, row(customer="  "))["user_id"].isna().all()
+@pytest.mark.parametrize("blank", ["  ", "\u00a0", "\u3000\ufeff", "\u2009\x0b"])
+def test_an_event_may_be_of_nobody(canonical, shop, blank) -> None:
+    assert events_of(canonical, shop, row(customer=blank))["user_id"].isna().all()
+
+
+@pytest.mark.parametrize("blank", [" ", "\u00a0", "\u3000", "\ufeff", "\u2009\x0b"])
+def test_ids_and_numbers_are_read_without_white_space_of_any_kind(canonical, shop, blank) -> None:
+    changes = {name: blank + cell + blank for name, cell in (("item", "a1"), ("customer", "17850.0"), ("price", "2"))}
+    (event,) = events_of(canonical, shop, row(**changes)).to_dict("records")
+    assert (event["product_id"], event["unit_price"]) == ("A1", 2.0)
+    assert event["user_id"] == privacy.pseudonym(KEY, "17850")
 
 
 REFUSALS = [
@@ -126,6 +135,28 @@ def test_the_first_of_equal_rows_is_kept_wherever_the_others_are(canonical, shop
         ("events-1.csv", 2, 1),
         ("events-2.csv", 0, 1),
     ]
+
+
+def test_the_same_row_written_otherwise_is_a_duplicate(canonical, shop) -> None:
+    """A day's export, and later the whole one with its own way to write ids, times and numbers."""
+    shop["events"][0]["time_formats"] = ["%m/%d/%Y %H:%M"]
+    other = row(item="A1 ", customer="17850", when="3/1/2026 12:00", pieces="2.0", price="9.990")
+    report = canonical(shop, {"events-1.csv": HEADER + GOOD, "events-2.csv": HEADER + other}).report
+    assert [account["duplicates"] for account in report["files"]] == [0, 1]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"when": "2026-03-01 12:00:01"}, {"pieces": "3"}, {"customer": "17851"}, {"customer": ""}, {"what": "look"},
+     {"name": "Mug"}, {"secret": "y"}, {"order": "2"}, {"item": "a2"}],
+)  # fmt: skip
+def test_a_row_that_says_anything_else_is_no_duplicate(canonical, shop, changes) -> None:
+    assert len(events_of(canonical, shop, GOOD, row(**changes))) == 2
+
+
+def test_a_return_and_its_correction_are_two_rows(canonical, shop) -> None:
+    found = events_of(canonical, shop, row(order="C1", pieces="-3"), row(order="C1", pieces="3"))
+    assert found["quantity"].tolist() == [3.0, 3.0]
 
 
 def test_equal_refused_rows_are_refused_once(canonical, shop) -> None:
@@ -282,6 +313,12 @@ def test_a_refused_row_keeps_what_the_source_speaks_of_with_the_pseudonym(canoni
         "name": "Cup",
     }
     assert (refused["table"], refused["file"], refused["row"]) == ("events", "events.csv", 1)
+
+
+def test_a_cell_that_only_rules_look_at_is_not_kept(canonical, shop) -> None:
+    shop["events"][0]["rules"] = [{"name": "staff", "where": {"secret": "@"}, "refuse": "bought by staff"}]
+    (record,) = canonical(shop, {"events.csv": HEADER + row(secret="a@b.example")}).tables["refused"]["record"]
+    assert "secret" not in json.loads(record)
 
 
 def test_the_report_reads_so(canonical, shop, caplog) -> None:

@@ -94,7 +94,8 @@ def test_excel_cells_become_the_text_a_person_sees(tmp_path, shop) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "changes", "said"),
     [
-        ("p.csv", "name,price\n", {}, "has no column `id`, which the source's products need; it has name, price"),
+        ("p.csv", 'id,n\n1,"a\nb"\n2,"x\n3,y\n', {}, "unexpected end of data, in the row that begins in line 4"),
+        ("p.csv", 'id,n\n1,"x\n2,y\n3,"z"\n', {}, "',' expected after '\"', in the row that begins in line 2"),
         ("p.csv", "", {}, "is empty: it has no header"),
         ("p.csv", "id,ID\n1,2\n", {}, "columns `id`, `ID` have the same name but for capitals"),
         ("p.csv", b"id\n\xff\n", {}, "is not utf-8: byte 3 cannot be read"),
@@ -109,6 +110,20 @@ def test_a_file_that_is_not_as_described_is_one_clear_sentence(read, name, conte
         read(name, content, **changes)
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_lacks_a_column_says_which_and_what_it_has(read) -> None:
+    block = {"columns": {"product_id": "id", "title": "name"}}
+    with pytest.raises(SourceError, match="has no column `id`, which the source's products need; it has name, price"):
+        read("p.csv", "name,price\n", **block)
+
+
+@pytest.mark.parametrize("row", ["17850,a@b.example", "17850,17850", "a@b.example,A@B.example"])
+def test_a_file_without_header_does_not_tell_its_first_row(read, row) -> None:
+    with pytest.raises(SourceError, match=r"its first line names none of the columns `id`.*has it a header") as caught:
+        read("p.csv", f"{row}\n{row}\n")
+    assert "17850" not in str(caught.value)
+    assert "example" not in str(caught.value)
 
 
 def find(shop, folder):

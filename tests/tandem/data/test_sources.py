@@ -72,9 +72,34 @@ def test_the_column_of_user_ids_is_mapped_to_nothing_else(shop, column) -> None:
 
 def test_user_ids_become_no_titles_and_no_kinds(shop) -> None:
     shop["products_from_events"]["title"] = "customer"
-    assert "from the column of user ids" in refusal(shop)
+    assert "`customer` holds user ids and cannot be mapped to anything else (products_from_events)" in refusal(shop)
+    del shop["products_from_events"]["title"]
     shop["events"][0]["kind"]["column"] = "customer"
     assert "`customer` holds user ids" in refusal(shop)
+
+
+ELSEWHERE = [
+    ("events", {"columns": {"product_id": "item", "time": "when", "order_id": "customer"}, "kind": "view"}),
+    (
+        "events",
+        {"columns": {"product_id": "item", "time": "when"}, "kind": {"column": "customer", "values": {"a": "view"}}},
+    ),
+    ("reviews", {"columns": {"product_id": "item", "time": "when", "title": "customer"}}),
+    ("products", {"columns": {"product_id": "item"}, "attributes": ["customer"]}),
+    ("products", {"columns": {"product_id": "item", "category": {"columns": ["wide", "customer"]}}}),
+]
+
+
+@pytest.mark.parametrize(("table", "block"), ELSEWHERE)
+def test_the_column_of_user_ids_is_no_value_in_another_block(shop, table, block) -> None:
+    shop[table] = [*shop.get(table, []), {"files": "other.csv", "format": "csv", **block}]
+    assert f"`customer` holds user ids and cannot be mapped to anything else ({table})" in refusal(shop)
+
+
+def test_users_and_products_may_both_be_called_id(shop) -> None:
+    shop["users"] = [{"files": "u.csv", "format": "csv", "columns": {"user_id": "id"}}]
+    shop["products"] = [{"files": "p.csv", "format": "csv", "columns": {"product_id": "id"}}]
+    assert Source.model_validate(shop).products[0].mapped == {"id"}
 
 
 def test_sessions_are_inferred_or_read_but_not_both(shop) -> None:

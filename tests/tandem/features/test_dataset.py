@@ -44,6 +44,18 @@ def test_the_weight_of_a_kind_stands_at_its_code(built: Dataset) -> None:
     assert weight[schema.KIND_CODE["purchase"]] == 1
 
 
+def test_the_price_is_what_was_paid_before_and_else_the_sheets(make_events, make_products) -> None:
+    """Standardised logs: a was bought for 1 and 1 and 4 (median 1), b only seen: e² of the sheet."""
+    bought = {"2020-01-01": 1.0, "2020-01-02": 1.0, "2020-01-03": 4.0, "2020-02-01": 99.0}
+    told = [*(("a", "purchase", day, price) for day, price in bought.items()), ("b", "view", "2020-01-01", 9.0)]
+    events = make_events([("u", product, kind, day, day) for product, kind, day, _ in told])
+    events["unit_price"] = [price for *_, price in told]
+    table = make_products({"product_id": "a", "price": 50.0}, {"product_id": "b", "price": np.e**2})
+    price = dataset.build(events, table, AS_OF, PARAMS).products.price
+    root = np.sqrt(2)  # mean of 0 and 2 is 1, their sample deviation √2
+    assert price.tolist() == pytest.approx([0, -1 / root, 1 / root])
+
+
 def test_text_is_added_to_a_copy(built: Dataset) -> None:
     text = np.ones((4, 2), np.float32)
     assert built.with_text(text).products.text is text
