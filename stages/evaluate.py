@@ -10,6 +10,7 @@ Params  evaluate                              tandem.params.EvaluateParams
         promote                               tandem.params.PromoteParams
 """
 
+import json
 import logging
 import shutil
 from collections.abc import Iterator
@@ -17,20 +18,18 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from models.rankers import RANKERS
 from stages import run
 from tandem import files, release
 from tandem.data import schema
 from tandem.data.splits import Cuts
-from tandem.errors import EvaluationError
+from tandem.errors import EvaluationError, ParamsError
 from tandem.evaluation import cases, report
 from tandem.evaluation.cases import VIEWS, Cases
 from tandem.evaluation.comparison import Candidate, Champion, Decision, Rule, decide
-from tandem.evaluation.metrics import Ideal, Measured, measure
+from tandem.evaluation.metrics import Ideal, Measured, measure, metrics_at
 from tandem.features.dataset import Dataset
 from tandem.features.vocabulary import Vocabulary
 from tandem.params import EvaluateParams, PromoteParams
@@ -47,6 +46,7 @@ WINDOWS = {"validation": ("trial", "validation"), "A": ("trial", "test"), "B": (
 def main(trials: Path, releases: Path, champions: Path, splits: Path, features: Path, reports: Path) -> None:
     """Write report, metrics and curves; say what was decided (`tandem report` prints the tables)."""
     params, promote = EvaluateParams.read(), PromoteParams.read()
+    check(params, promote)
     test_begins = Cuts.read(splits / "cuts.json").test
     for folder in ("metrics", "plots"):
         shutil.rmtree(reports / folder, ignore_errors=True)
@@ -62,6 +62,20 @@ def main(trials: Path, releases: Path, champions: Path, splits: Path, features: 
         for reason in decision.reasons:
             log.info("%s: %s", task, reason)
     files.write_json(whole, reports / "evaluation.json")
+
+
+def check(params: EvaluateParams, promote: PromoteParams) -> None:
+    """Refuse a deciding metric that will not be measured, before anything is.
+
+    Raises:
+        ParamsError: `promote.metric` is no metric, or its cutoff is not one of `evaluate.cutoffs`.
+    """
+    known = metrics_at(params.cutoffs)
+    if promote.metric not in known:
+        raise ParamsError(
+            f"params.yaml: `promote.metric` = {promote.metric!r}: not measured at `evaluate.cutoffs` = "
+            f"{list(params.cutoffs)}. Known: {', '.join(known)}."
+        )
 
 
 @dataclass
@@ -159,7 +173,7 @@ def _champion(
     found = release.read(folder, RANKERS)
     result = exam.ask(found, params.cutoffs)[next(iter(exam.questions))]
     saw_test = pd.Timestamp(found.manifest["fit_until"]) > test_begins
-    return Champion(found.name, found.content_hash, _of(result, metric), saw_test)
+    return Champion(found.name, found.content_hash, recipe(found.manifest), result.by_case[metric], saw_test)
 
 
 def _decide(
@@ -175,18 +189,19 @@ def _decide(
             name,
             "counting" if manifest["kind"] in COUNTING else "network",
             manifest["content_hash"],
-            float(_of(chosen_on[name], promote.metric).mean()),
-            _of(judged_on[name], promote.metric),
+            recipe(manifest),
+            float(chosen_on[name].by_case[promote.metric].mean()),
+            judged_on[name].by_case[promote.metric],
         )
         for name, manifest in shipped.items()
     ]
-    return decide(candidates, champion, Rule(promote.metric, promote.confidence, params.bootstrap, params.seed))
+    rule = Rule(promote.metric, promote.min_cases, promote.confidence, params.bootstrap, params.seed)
+    return decide(candidates, champion, rule)
 
 
-def _of(result: Measured, metric: str) -> NDArray[np.float64]:
-    if metric not in result.by_case:
-        raise EvaluationError(f"params.yaml: `promote.metric` = {metric!r}: known are {', '.join(result.by_case)}")
-    return result.by_case[metric]
+def recipe(manifest: dict[str, Any]) -> str:
+    """Kind and params of a release: what stays when the same ranker is fitted on newer data."""
+    return json.dumps({key: manifest[key] for key in ("kind", "params")}, sort_keys=True)
 
 
 def _section(

@@ -1,11 +1,10 @@
 """What changes a result: one frozen class per section of params.yaml, read once, strictly."""
 
-from datetime import datetime
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError
 
 from tandem.errors import ParamsError
 
@@ -83,7 +82,7 @@ class ValidateParams(Section):
     """Bounds that a snapshot must keep, and how bad it is when it does not."""
 
     section = "validate"
-    as_of: datetime | Literal["now"]  # events at or after this moment are from the future
+    as_of: AwareDatetime | Literal["now"]  # events at or after it are from the future; `now`: when files last came in
     max_days_since_last_event: float = Field(gt=0)  # freshness, days
     max_refused_share: float = Field(ge=0, le=1)  # of all raw rows of a table
     volume_ratio: tuple[float, float]  # rows against the previous accepted snapshot
@@ -133,13 +132,15 @@ class CountingParams(Section):
     cosine_shrinkage: float = Field(ge=0)  # baskets added to the divisor of the plain cosine
     min_support: int = Field(ge=1)  # baskets that must hold a pair before its lift or NPMI counts
     neighbours: int = Field(ge=1)  # strongest weights kept of each product
+    knn_neighbours: tuple[PositiveInt, ...] = Field(min_length=1)  # the same of itemknn, at most `neighbours`
     markov_window: int = Field(ge=1)  # steps
-    ease_l2: float = Field(gt=0)  # in mean diagonals of the co-count matrix
+    ease_l2: tuple[PositiveFloat, ...] = Field(min_length=1)  # in mean diagonals of the matrix that is inverted
+    basket_l2: tuple[PositiveFloat, ...] = Field(min_length=1)  # the same, of basket_ease
     ease_max_products: int = Field(ge=1)  # the most bought take part; memory grows with its square
     trend_days: int = Field(ge=1, le=60)
     trend_exponent: tuple[float, ...] = Field(min_length=1)
-    trend_l2: tuple[float, ...] = Field(min_length=1)  # like ease_l2
-    trend_half_life_days: tuple[float, ...] = Field(min_length=1)  # of the purchases that ease_trend learns to foresee
+    recent_l2: tuple[PositiveFloat, ...] = Field(min_length=1)  # the same, of recent_ease
+    recent_half_life_days: tuple[PositiveFloat, ...] = Field(min_length=1)  # of the purchases recent_ease foresees
     own_weight: tuple[float, ...] = Field(min_length=1)  # of a user's own purchases beside what goes with them
 
 
@@ -147,7 +148,7 @@ class EvaluateParams(Section):
     """How candidates are compared."""
 
     section = "evaluate"
-    cutoffs: tuple[int, ...]  # k of recall@k, ndcg@k, hit_rate@k
+    cutoffs: tuple[Annotated[int, Field(ge=1, le=100)], ...] = Field(min_length=1)  # k of recall@k, ndcg@k, …
     bootstrap: int = Field(ge=100)  # resamples of users
     confidence: float = Field(gt=0.5, lt=1)
     related_min_count: int = Field(ge=1)  # later baskets that must hold a pair for it to be true
@@ -158,5 +159,6 @@ class PromoteParams(Section):
     """The rule that moves `champion`."""
 
     section = "promote"
-    metric: str  # e.g. ndcg_at_10
+    metric: str  # e.g. ndcg_at_10; its cutoff is one of evaluate.cutoffs
+    min_cases: int = Field(ge=1)  # test cases below which no champion is moved and no network wins
     confidence: float = Field(gt=0.5, lt=1)  # of the paired bootstrap interval that must exclude 0

@@ -145,9 +145,13 @@ def read(histories: Histories, begin: NDArray[np.int64], end: NDArray[np.int64],
     place = begin[:, None] + np.arange(max((end - begin).max(), 1))[None, :]  # (rows, length)
     present = place < end[:, None]
     place = np.where(present, place, 0)
-    days = (histories.time_us[place] - np.reshape(origin_us, (-1, 1))) / DAY_US
+
+    def gather(values: NDArray) -> NDArray:
+        return np.where(present, values[place], 0) if len(values) else np.zeros(place.shape, values.dtype)
+
+    days = np.where(present, gather(histories.time_us) - np.reshape(origin_us, (-1, 1)), 0) / DAY_US
     return {
-        "product": np.where(present, histories.product[place], 0).astype(np.int32),
-        "kind": np.where(present, histories.kind[place], 0).astype(np.int32),
-        "days": np.where(present, days, 0).astype(np.float32),
+        "product": gather(histories.product).astype(np.int32),
+        "kind": gather(histories.kind).astype(np.int32),
+        "days": days.astype(np.float32),
     }

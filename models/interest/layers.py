@@ -48,12 +48,16 @@ class EventVectors(layers.Layer):
         self.kind.build(())
         self.gap.build(())
 
-    def call(self, vectors: Any, product: Any, kind: Any, days: Any, training: bool = False) -> Any:
-        """(batch, length, dim) from (products, dim) and three times (batch, length)."""
+    def call(self, vectors: Any, kind: Any, days: Any, training: bool = False) -> tuple[Any, Any]:
+        """Events and, some of them hidden, their product vectors, both (batch, length, dim).
+
+        Args:
+            vectors: (batch, length, dim) of the events' products; kind, days: (batch, length).
+        """
         before = ops.concatenate([days[:, :1], days[:, :-1]], axis=1)  # (batch, length)
-        events = self.hide(ops.take(vectors, product, axis=0), training=training)  # (batch, length, dim)
-        events = events + self.kind(kind) + self.gap(gap_bucket(days - before))  # (batch, length, dim)
-        return self.dropout(events, training=training)
+        shown = self.hide(vectors, training=training)  # (batch, length, dim)
+        events = shown + self.kind(kind) + self.gap(gap_bucket(days - before))  # (batch, length, dim)
+        return self.dropout(events, training=training), shown
 
 
 class TimedAttention(layers.Layer):
@@ -129,8 +133,37 @@ class LstmEncoder(layers.Layer):
         return self.dense(self.conv(self.lstm(x)))  # (batch, length, dim)
 
 
+class Memory(layers.Layer):
+    """All products of the window, faded by their age and weighed by kind: what neighbourhood methods know.
+
+    m_i = Σ_{j ≤ i} f_ij v_j / √(Σ_{j ≤ i} f_ij),  f_ij = kind_j · (1 + t_i - t_j)^-fade
+
+    A linear map of m, the identity at first, is part of the user vector, so that products like those of the
+    past score high from the first step on and the encoder learns what this misses.
+    """
+
+    def __init__(self, dim: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        kinds = (len(schema.KINDS) + 1, 1)
+        self.kind = self.add_weight(name="kind", shape=kinds, initializer="ones", constraint="non_neg")
+        start = keras.initializers.Constant(0.3)
+        self.fade = self.add_weight(name="fade", shape=(), initializer=start, constraint="non_neg")
+        self.link = layers.Dense(dim, use_bias=False, kernel_initializer="identity")
+        self.link.build((None, None, dim))
+
+    def call(self, vectors: Any, kind: Any, days: Any) -> Any:
+        """(batch, length, dim) from the product vectors of events, and (batch, length) kinds and days."""
+        place = ops.arange(ops.shape(days)[1])
+        before = place[:, None] >= place[None, :]  # (length, length)
+        ago = ops.maximum(days[:, :, None] - days[:, None, :], 0.0)  # (batch, length, length)
+        faded = ops.exp(-self.fade * ops.log(1.0 + ago)) * ops.cast(before, "float32")
+        weight = faded * ops.take(self.kind, kind, axis=0)[:, None, :, 0]  # (batch, length, length)
+        norm = ops.sqrt(ops.sum(weight, axis=2, keepdims=True) + 1e-6)  # (batch, length, 1)
+        return self.link(ops.matmul(weight, vectors) / norm)  # (batch, length, dim)
+
+
 class Asked(layers.Layer):
-    """The user at the moment of a question: state after the last event, and the time since."""
+    """The user at the moment of a question: state after the last event, memory, and the time since."""
 
     def __init__(self, dim: int, dropout: float, seed: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -144,11 +177,12 @@ class Asked(layers.Layer):
         self.loyalty.build((None, 2 * dim))
         self.dropout = layers.Dropout(dropout, seed=seed)
 
-    def call(self, state: Any, days_since: Any, training: bool = False) -> Any:
+    def call(self, state: Any, memory: Any, days_since: Any, training: bool = False) -> Any:
         """(questions, dim + 1): the user vector, then the user's logit of taking something again."""
         hidden = self.hidden(state + self.gap(gap_bucket(days_since)))  # (questions, 2 dim)
         hidden = self.dropout(hidden, training=training)
-        return ops.concatenate([self.vector(hidden), self.loyalty(hidden)], axis=1)  # (questions, dim + 1)
+        vector = self.dropout(self.vector(hidden) + memory, training=training)  # (questions, dim)
+        return ops.concatenate([vector, self.loyalty(hidden)], axis=1)  # (questions, dim + 1)
 
 
 class Counted(layers.Layer):
@@ -165,8 +199,9 @@ class Counted(layers.Layer):
         super().__init__(**kwargs)
         self.bias = self.add_weight(name="bias", shape=(products,), initializer="zeros")
         self.repeat = self.add_weight(name="repeat", shape=(products,), initializer="zeros")
-        self.own = self.add_weight(name="own", shape=(own,), initializer="zeros")
-        self.trend = self.add_weight(name="trend", shape=(trends,), initializer="zeros")
+        half, share = keras.initializers.Constant(0.5), keras.initializers.Constant(1 / trends)
+        self.own = self.add_weight(name="own", shape=(own,), initializer=half)
+        self.trend = self.add_weight(name="trend", shape=(trends,), initializer=share)  # odds follow demand at first
 
     def call(self, deep: Any, loyalty: Any, x: dict[str, Any]) -> Any:
         """(questions, candidates) logits from (questions, candidates) u · v and (questions, 1) loyalty."""

@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
-from models.interest.layers import Asked, Counted, EventVectors, LstmEncoder, ProductVectors, TransformerEncoder
+from models.interest.layers import Asked, Counted, EventVectors, LstmEncoder, Memory, ProductVectors, TransformerEncoder
 from models.interest.params import InterestParams, LstmParams, TransformerParams
 from models.losses import softmax
 from tandem.features.products import ProductFeatures
@@ -21,6 +21,7 @@ class UserNetwork(keras.layers.Layer):
         self.dim = params.dim
         self.events = EventVectors(params.dim, params.dropout, params.event_dropout, params.seed)
         self.encoder = encoder(params)
+        self.memory = Memory(params.dim)
         self.asked = Asked(params.dim, params.dropout, params.seed + 3)
 
     def call(self, x: dict[str, Any], vectors: Any, training: bool = False) -> Any:
@@ -31,11 +32,13 @@ class UserNetwork(keras.layers.Layer):
                 say after which event a question is asked, and since (questions,) how many days after it.
             vectors: (products, dim). What follows an event changes nothing in the answers asked after it.
         """
-        events = self.events(vectors, x["product"], x["kind"], x["days"], training=training)
+        products = ops.take(vectors, x["product"], axis=0)  # (batch, length, dim)
+        events, shown = self.events(products, x["kind"], x["days"], training=training)
         states = self.encoder(events, x["days"], training=training)  # (batch, length, dim)
-        flat = ops.reshape(states, (-1, self.dim))  # (batch · length, dim)
-        state = ops.take(flat, x["row"] * ops.shape(x["product"])[1] + x["place"], axis=0)  # (questions, dim)
-        return self.asked(state, x["since"], training=training)
+        memory = self.memory(shown, x["kind"], x["days"])  # (batch, length, dim)
+        place = x["row"] * ops.shape(x["product"])[1] + x["place"]  # (questions,)
+        state, memory = (ops.take(ops.reshape(t, (-1, self.dim)), place, axis=0) for t in (states, memory))
+        return self.asked(state, memory, x["since"], training=training)
 
 
 class OneQuestion(keras.layers.Layer):

@@ -1,10 +1,12 @@
 """The rule that decides what is served: counting must be beaten, and so must the champion, on the same cases.
 
 1. On validation the best network and the best counting ranker are chosen; test plays no part in it.
-2. On test the network must beat the counting ranker, the interval of the paired difference above 0;
+2. On test the network must beat every counting ranker, each interval of the paired differences above 0;
    otherwise the counting ranker is the winner.
-3. The winner must beat the champion on the same cases in the same way. Without a champion it is promoted;
-   with equal content there is nothing to do.
+3. The winner must beat the champion on the same cases in the same way, unless it is the champion's own recipe
+   fitted on newer data: that replaces it where it is not worse, the interval not wholly below 0
+   (docs/decisions/0005). Without a champion the winner is promoted; with equal content there is nothing to do.
+4. With fewer than `min_cases` nothing is beaten: the counting ranker is the winner, and a champion stays.
 """
 
 from collections.abc import Sequence
@@ -26,6 +28,7 @@ class Candidate:
     name: str
     kind: Kind
     content_hash: str
+    recipe: str  # equal for releases of one kind with the same params, whatever data they learned from
     validation: float  # mean over validation cases
     test: NDArray[np.float64]  # (cases,) protocol B, the same cases in the same order for all
 
@@ -36,15 +39,17 @@ class Champion:
 
     name: str
     content_hash: str
+    recipe: str
     test: NDArray[np.float64]
     saw_test: bool = False  # fitted on events of the test window: it has an advantage
 
 
 @dataclass(frozen=True)
 class Rule:
-    """The metric that decides and how sure its difference must be."""
+    """The metric that decides, how many cases it needs and how sure its difference must be."""
 
     metric: str
+    min_cases: int
     confidence: float
     resamples: int
     seed: int
@@ -63,6 +68,11 @@ class Comparison:
     def better(self) -> bool:
         """Whether the whole interval lies above 0."""
         return self.difference.low > 0
+
+    @property
+    def worse(self) -> bool:
+        """Whether the whole interval lies below 0."""
+        return self.difference.high < 0
 
 
 @dataclass(frozen=True)
@@ -98,33 +108,52 @@ def decide(candidates: Sequence[Candidate], champion: Champion | None, rule: Rul
 
 
 def _winner(candidates: Sequence[Candidate], rule: Rule) -> tuple[Candidate, list[str], list[Comparison]]:
-    counting = _best([c for c in candidates if c.kind == "counting"])
-    network = _best([c for c in candidates if c.kind == "network"])
+    rivals = [c for c in candidates if c.kind == "counting"]
+    counting, network = _best(rivals), _best([c for c in candidates if c.kind == "network"])
     if counting is None:
         raise ValueError("no counting ranker among the candidates: a network may not win unopposed")
     reasons = [_chosen(counting, rule)]
     if network is None:
         return counting, [*reasons, f"No network took part, so {counting.name} is the winner."], []
-    found = _compare(network, counting, rule)
-    reasons += [_chosen(network, rule), _sentence(found)]
-    winner = network if found.better else counting
-    reasons.append(f"{winner.name} is the winner" + ("." if found.better else ": counting was not beaten."))
-    return winner, reasons, [found]
+    found = [_compare(network, rival, rule) for rival in rivals]
+    reasons.append(_chosen(network, rule))
+    if len(network.test) < rule.min_cases:
+        return counting, [*reasons, f"{_few(network, rule)} No network can win: {counting.name} is the winner."], found
+    if all(one.better for one in found):
+        nearest = min(found, key=_lead)
+        beaten = (
+            f"On test, {network.name} beats every counting ranker and is the winner; {nearest.against} comes nearest"
+        )
+        return network, [*reasons, f"{beaten}: {_figures(nearest)}."], found
+    strongest = min((one for one in found if not one.better), key=_lead)
+    return counting, [*reasons, _sentence(strongest), f"{counting.name} is the winner: counting was not beaten."], found
 
 
 def _against_champion(
     winner: Candidate, champion: Champion | None, rule: Rule
 ) -> tuple[bool, list[str], list[Comparison]]:
+    few = len(winner.test) < rule.min_cases
     if champion is None:
-        return True, [f"There is no champion yet: {winner.name} is promoted."], []
+        first = f"There is no champion yet: {winner.name} is promoted."
+        return True, [f"{_few(winner, rule)} {first} It is best on validation." if few else first], []
     if champion.content_hash == winner.content_hash:
         return False, [f"The champion is this very release of {winner.name}: nothing to do."], []
     found = _compare(winner, champion, rule, f"champion {champion.name}")
     reasons = [_sentence(found)]
     if champion.saw_test:
         reasons.append("The champion was fitted on events of the test window: it has an advantage here.")
-    verdict = "is promoted" if found.better else "is not promoted: the champion stays"
-    return found.better, [*reasons, f"{winner.name} {verdict}."], [found]
+    promote, verdict = _verdict(winner, champion, found, rule)
+    return promote, [*reasons, verdict], [found]
+
+
+def _verdict(winner: Candidate, champion: Champion, found: Comparison, rule: Rule) -> tuple[bool, str]:
+    if len(winner.test) < rule.min_cases:
+        return False, f"{_few(winner, rule)} {winner.name} is not promoted: the champion stays."
+    if winner.recipe == champion.recipe and not found.worse:
+        return True, f"{winner.name} is the champion's recipe on newer data and not worse: it is promoted."
+    if found.better:
+        return True, f"{winner.name} is promoted."
+    return False, f"{winner.name} is not promoted: the champion stays."
 
 
 def _best(candidates: Sequence[Candidate]) -> Candidate | None:
@@ -144,10 +173,20 @@ def _chosen(candidate: Candidate, rule: Rule) -> str:
     return f"Of the {kind}, {candidate.name} is best on validation: {rule.metric} {candidate.validation:.4f}."
 
 
+def _few(candidate: Candidate, rule: Rule) -> str:
+    return f"Only {len(candidate.test)} test cases, fewer than `promote.min_cases` = {rule.min_cases}."
+
+
+def _lead(found: Comparison) -> tuple[float, str]:
+    """Mean difference, then name: the smallest is held against the strongest rival."""
+    return found.difference.mean, found.against
+
+
 def _sentence(found: Comparison) -> str:
-    d = found.difference
     verb = "beats" if found.better else "does not beat"
-    return (
-        f"On test, {found.candidate} {verb} {found.against}: difference in {found.metric} {d.mean:+.4f}, "
-        f"interval [{d.low:+.4f}, {d.high:+.4f}]."
-    )
+    return f"On test, {found.candidate} {verb} {found.against}: {_figures(found)}."
+
+
+def _figures(found: Comparison) -> str:
+    d = found.difference
+    return f"difference in {found.metric} {d.mean:+.4f}, interval [{d.low:+.4f}, {d.high:+.4f}]"

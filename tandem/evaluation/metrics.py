@@ -51,6 +51,11 @@ class Measured:
     recall_curve: NDArray[np.float64]  # (DEPTH,) mean recall@1…DEPTH
 
 
+def metrics_at(cutoffs: Sequence[int]) -> tuple[str, ...]:
+    """Names of all that `measure` finds case by case."""
+    return ("mrr", *(f"{metric}_at_{k}" for k in cutoffs for metric in ("recall", "ndcg", "hit_rate")))
+
+
 def measure(ranker: Ranker, cases: Cases, ideal: Ideal, cutoffs: Sequence[int]) -> Measured:
     """Full ranking over the catalogue for every one of at least one case.
 

@@ -16,7 +16,7 @@ from tandem.params import CountingParams
 
 RECENT_DAYS = 7
 TIE_BREAK = 1e-6
-"""Share of a row's largest score that recent demand may add: it orders ties and fills what nothing is known of."""
+"""Share of a row's largest score that recent demand may add: it parts ties and fills what nothing is known of."""
 
 
 class CountingRanker:
@@ -101,7 +101,9 @@ def positive(matrix: sp.csr_array) -> sp.csr_array:
 def with_recent(scores: NDArray[np.floating], demand: Demand) -> NDArray[np.float32]:
     """Scores plus at most `TIE_BREAK` of each row's largest, in proportion to recent demand.
 
-    Products of equal score come in order of recent demand; a row that knows nothing is recent popularity.
+    A row that knows nothing is recent popularity, and products of score 0 come in order of recent demand. Ties above
+    0 are parted as finely as single precision can: at the top of a row into some 16 steps of demand, further down
+    into more. Two scores closer than `TIE_BREAK` of the largest count as a tie.
     """
     recent = demand.last(RECENT_DAYS)
     share = recent / max(float(recent.max(initial=0.0)), 1.0)

@@ -1,7 +1,7 @@
 """Every ranker that counts, by name."""
 
 from tandem.ranking.base import CountingRanker
-from tandem.ranking.ease import Ease, EaseTrend
+from tandem.ranking.ease import BasketEase, Ease, EaseTrend, RecentEase
 from tandem.ranking.neighbours import (
     CoCount,
     Cosine,
@@ -25,10 +25,12 @@ COUNTING: dict[str, type[CountingRanker]] = {
         Markov,
         Ease,
         EaseTrend,
+        RecentEase,
         CoCount,
         Cosine,
         WeightedCosine,
         WeightedCosineTrend,
+        BasketEase,
         Lift,
         Npmi,
         Llr,

@@ -1,6 +1,8 @@
-"""EASE: the linear item-to-item model in closed form (Steck 2019), and its form that looks at what is bought now."""
+"""EASE, the linear item-to-item model in closed form (Steck 2019), and its forms that look at what is bought now."""
 
 import itertools
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import ClassVar
 
 import numpy as np
@@ -14,27 +16,127 @@ from tandem.evaluation.metrics import choose_best, mean_ndcg
 from tandem.features.dataset import Dataset
 from tandem.features.demand import Demand
 from tandem.features.histories import Histories
+from tandem.params import CountingParams
 from tandem.ranking.base import decayed, trend, with_recent
-from tandem.ranking.neighbours import CHOOSE_ON, ItemToItem, Weights, basket_weight, together
+from tandem.ranking.neighbours import CHOOSE_ON, ItemToItem, Weights, strongest, weighted_baskets
+
+
+@dataclass(frozen=True)
+class Gram:
+    """X'X of (rows, products) amounts, among the products that take part."""
+
+    content: sp.csr_array
+    part: NDArray[np.int64]
+    matrix: NDArray[np.float32]  # (part, part)
+
+    def spread(self, weights: NDArray[np.floating]) -> NDArray[np.float32]:
+        """(products, products) with `weights` among the products that take part, 0 elsewhere."""
+        full = np.zeros((self.content.shape[1],) * 2, np.float32)
+        full[np.ix_(self.part, self.part)] = weights
+        return full
+
+
+def gram(content: sp.csr_array, params: CountingParams) -> Gram:
+    """That of the `ease_max_products` products with the largest amount."""
+    part = most(np.asarray(content.power(2).sum(axis=0)).ravel(), params.ease_max_products)
+    return Gram(content, part, (content[:, part].T @ content[:, part]).toarray().astype(np.float32))
+
+
+@lru_cache(maxsize=2)
+def gram_of_users(dataset: Dataset, params: CountingParams) -> Gram:
+    """That of the square root of decayed frequency; remembered for the two datasets that take turns."""
+    return gram(root(decayed(dataset.histories, dataset.kind_weight, params.half_life_days)), params)
+
+
+@lru_cache(maxsize=8)
+def ease_of_users(dataset: Dataset, params: CountingParams, l2: float) -> sp.csr_array:
+    """The strongest weights of EASE over histories, for every ranker that is made of them."""
+    return _solve(gram_of_users(dataset, params), params, l2)
+
+
+@lru_cache(maxsize=8)
+def ease_of_baskets(dataset: Dataset, params: CountingParams, l2: float) -> sp.csr_array:
+    """The strongest weights of EASE over weighted baskets."""
+    return _solve(gram(weighted_baskets(dataset, params), params), params, l2)
+
+
+def _solve(common: Gram, params: CountingParams, l2: float) -> sp.csr_array:
+    return strongest(common.spread(among_themselves(ridge(common.matrix, l2))), params.neighbours)
 
 
 class Ease(ItemToItem):
-    """Every product of a weighted basket from the others of it: min ‖X - XW‖² + λ‖W‖², diag W = 0."""
+    """Every product of a history from the others of it: min ‖X - XW‖² + λ‖W‖², diag W = 0, x_ui = √own_ui.
+
+    own_ui is the decayed frequency; λ is chosen on validation.
+    """
 
     name = "ease"
-    tasks: ClassVar[tuple[str, ...]] = ("recommend", "related")
+    tasks: ClassVar[tuple[str, ...]] = ("recommend",)
+    solve = staticmethod(ease_of_users)
+    l2 = "ease_l2"
 
     def weights(self, dataset: Dataset) -> Weights:
-        """EASE over baskets, weighted as in ItemKNN."""
-        counts, amount = together(dataset.baskets, basket_weight(dataset, self.params))
-        part = most(amount, self.params.ease_max_products)
-        inverse = ridge(counts[part][:, part].toarray().astype(np.float32), self.params.ease_l2)
-        weights = inverse / -np.diag(inverse)
-        np.fill_diagonal(weights, 0.0)
-        return spread(weights, part, len(amount))
+        """The strongest in closed form."""
+        return self.solve(dataset, self.params, self.choice(self.l2))
+
+    def asked(self, histories: Histories) -> sp.csr_array:
+        """Square root of decayed frequency."""
+        return root(decayed(histories, self.learned["kind_weight"], self.params.half_life_days))
+
+    def choose(self, dataset: Dataset, validation: Cases) -> dict[str, float]:
+        """The λ with the best NDCG@10."""
+        cases = validation.spread(CHOOSE_ON)
+        asked = root(decayed(cases.histories, dataset.kind_weight, self.params.half_life_days))
+        linear = {l2: asked @ self.solve(dataset, self.params, l2) for l2 in getattr(self.params, self.l2)}
+        return {self.l2: choose_best(lambda l2: mean_ndcg(linear[l2].toarray(), cases, 10), list(linear))}
 
 
-class EaseTrend(ItemToItem):
+class EaseTrend(Ease):
+    """EASE × recent trend, beside the user's own purchases.
+
+    score(u, j) = scaled(relu(Σ_i x_ui W_ij) · (recent count_j + 1)^g) + ω · scaled(own_uj)
+    Both parts are divided by their largest for the user. λ as in EASE, then g and ω are chosen on validation.
+    """
+
+    name = "ease_trend"
+
+    def scores(self, histories: Histories, demand: Demand) -> NDArray[np.float32]:
+        """Scaled EASE × trend, and scaled own frequency."""
+        now = trend(demand, self.params.trend_days, self.choice("trend_exponent"))
+        own = self.asked(histories).power(2).toarray()
+        linear = np.maximum(self.linear(histories), 0.0)
+        return with_recent(scaled(linear * now) + self.choice("own_weight") * scaled(own), demand)
+
+    def terms(
+        self, products: NDArray, amounts: NDArray, wanted: NDArray[np.integer], weights: NDArray
+    ) -> NDArray[np.floating]:
+        """As in ItemToItem, but for a product of the history nothing else speaks, where own frequency counts."""
+        itself = products[:, None] == wanted[None, :]
+        return np.where(itself & (self.choice("own_weight") > 0), np.inf, amounts[:, None] * weights)
+
+    def choose(self, dataset: Dataset, validation: Cases) -> dict[str, float]:
+        """As in EASE; then the pair of g and ω with the best NDCG@10."""
+        chosen, cases = super().choose(dataset, validation), validation.spread(CHOOSE_ON)
+        own = decayed(cases.histories, dataset.kind_weight, self.params.half_life_days)
+        linear = (root(own) @ self.solve(dataset, self.params, chosen[self.l2])).toarray()
+        linear, own = np.maximum(linear, 0.0), scaled(own.toarray())
+        now = {g: trend(cases.demand, self.params.trend_days, g) for g in self.params.trend_exponent}
+        parts = {g: scaled(linear * now[g]) for g in now}
+        blends = list(itertools.product(self.params.trend_exponent, self.params.own_weight))
+        exponent, weight = choose_best(lambda b: mean_ndcg(parts[b[0]] + b[1] * own, cases, 10), blends)
+        return {**chosen, "trend_exponent": exponent, "own_weight": weight}
+
+
+class BasketEase(Ease):
+    """Every product of a weighted basket from the others of it, weighted as in WeightedCosine; λ as in EASE."""
+
+    name = "basket_ease"
+    tasks: ClassVar[tuple[str, ...]] = ("related",)
+    solve = staticmethod(ease_of_baskets)
+    l2 = "basket_l2"
+
+
+class RecentEase(ItemToItem):
     """What a user's past says of purchases of the last weeks, × trend, beside the user's own purchases.
 
     score(u, j) = (relu(Σ_i x_ui W_ij) + ω · own_uj) · (recent count_j + 1)^g
@@ -44,14 +146,14 @@ class EaseTrend(ItemToItem):
     λ, Y's half-life, g and ω are chosen on validation.
     """
 
-    name = "ease_trend"
+    name = "recent_ease"
     tasks: ClassVar[tuple[str, ...]] = ("recommend",)
 
     def weights(self, dataset: Dataset) -> Weights:
         """The regression from whole histories to recent purchases."""
-        past, part, gram = self._past(dataset)
-        cross = self._cross(dataset, past, part, self.choice("trend_half_life_days"))
-        return spread(without_diagonal(ridge(gram, self.choice("trend_l2")), cross), part, past.shape[1])
+        past = gram_of_users(dataset, self.params)
+        cross = self._cross(dataset, past, self.choice("recent_half_life_days"))
+        return past.spread(without_diagonal(ridge(past.matrix, self.choice("recent_l2")), cross))
 
     def asked(self, histories: Histories) -> sp.csr_array:
         """Square root of decayed frequency."""
@@ -84,35 +186,29 @@ class EaseTrend(ItemToItem):
         shape = choose_best(lambda s: mean_ndcg(blended(s, first, 0.0), new, 10), list(linear))
         blends = list(itertools.product(self.params.trend_exponent, self.params.own_weight))
         exponent, weight = choose_best(lambda b: mean_ndcg(blended(shape, *b), cases, 10), blends)
-        chosen = {"trend_l2": shape[0], "trend_half_life_days": shape[1]}
+        chosen = {"recent_l2": shape[0], "recent_half_life_days": shape[1]}
         return {**chosen, "trend_exponent": exponent, "own_weight": weight}
 
     def _candidates(self, dataset: Dataset, asked: sp.csr_array) -> dict[tuple[float, float], NDArray]:
         """History times matrix for each λ and half-life, without ever forming the matrix."""
-        past, part, gram = self._past(dataset)
-        crosses = {days: self._cross(dataset, past, part, days) for days in self.params.trend_half_life_days}
+        past = gram_of_users(dataset, self.params)
+        crosses = {days: self._cross(dataset, past, days) for days in self.params.recent_half_life_days}
         found = {}
-        for l2 in self.params.trend_l2:
-            inverse = ridge(gram, l2)
-            halfway = asked[:, part] @ inverse  # (cases, part)
+        for l2 in self.params.recent_l2:
+            inverse = ridge(past.matrix, l2)
+            halfway = asked[:, past.part].astype(np.float32) @ inverse  # (cases, part)
             for days, cross in crosses.items():
                 scores = np.zeros(asked.shape, np.float32)
-                scores[:, part] = halfway @ cross - halfway * pull(inverse, cross)
+                scores[:, past.part] = halfway @ cross - halfway * pull(inverse, cross)
                 found[l2, days] = scores
         return found
 
-    def _past(self, dataset: Dataset) -> tuple[sp.csr_array, NDArray[np.int64], NDArray[np.float32]]:
-        """X, the products that take part, and X'X among them."""
-        past = root(decayed(dataset.histories, dataset.kind_weight, self.params.half_life_days))
-        part = most(np.asarray(past.power(2).sum(axis=0)).ravel(), self.params.ease_max_products)
-        return past, part, (past[:, part].T @ past[:, part]).toarray().astype(np.float32)
-
-    def _cross(self, dataset: Dataset, past: sp.csr_array, part: NDArray, half_life_days: float) -> NDArray[np.float32]:
+    def _cross(self, dataset: Dataset, past: Gram, half_life_days: float) -> NDArray[np.float32]:
         """X'Y among the products that take part."""
         codes = [schema.KIND_CODE[kind] for kind in dataset.params.target_kinds]
         weight = np.where(np.isin(np.arange(len(dataset.kind_weight)), codes), dataset.kind_weight, 0.0)
         lately = decayed(dataset.histories, weight, half_life_days)
-        return (past[:, part].T @ lately[:, part]).toarray().astype(np.float32)
+        return (past.content[:, past.part].T @ lately[:, past.part]).toarray().astype(np.float32)
 
     def _blend(self, linear: NDArray, own: NDArray, demand: Demand, choices: dict[str, float]) -> NDArray[np.floating]:
         exponent = choices.get("trend_exponent", self.params.trend_exponent[0])
@@ -134,6 +230,13 @@ def ridge(gram: NDArray[np.float32], l2: float) -> NDArray[np.float32]:
     return upper + np.triu(upper, 1).T
 
 
+def among_themselves(inverse: NDArray[np.float32]) -> NDArray[np.float32]:
+    """W_ij = -P_ij / P_jj, the diagonal 0: EASE in closed form (Steck 2019, equation 8)."""
+    weights = inverse / -np.diag(inverse)
+    np.fill_diagonal(weights, 0.0)
+    return weights
+
+
 def pull(inverse: NDArray[np.floating], cross: NDArray[np.floating]) -> NDArray[np.floating]:
     """(products,) γ_j = (P·C)_jj / P_jj for a symmetric P."""
     return (inverse * cross).sum(axis=0) / np.diag(inverse)
@@ -142,7 +245,7 @@ def pull(inverse: NDArray[np.floating], cross: NDArray[np.floating]) -> NDArray[
 def without_diagonal(inverse: NDArray[np.floating], cross: NDArray[np.floating]) -> NDArray[np.floating]:
     """W = P·C - P·diag(γ), γ_j = (P·C)_jj / P_jj: the ridge solution under diag W = 0.
 
-    With C = X'X it comes to -P_ij / P_jj (Steck 2019, equation 8).
+    With C = X'X it comes to `among_themselves`.
     """
     weights = inverse @ cross - inverse * pull(inverse, cross)
     np.fill_diagonal(weights, 0.0)
@@ -155,11 +258,10 @@ def most(amount: NDArray[np.floating], limit: int) -> NDArray[np.int64]:
     return np.sort(order[amount[order] > 0])
 
 
-def spread(weights: NDArray[np.floating], part: NDArray[np.int64], products: int) -> NDArray[np.float32]:
-    """(products, products) with `weights` among `part`, 0 elsewhere."""
-    full = np.zeros((products, products), np.float32)
-    full[np.ix_(part, part)] = weights
-    return full
+def scaled(scores: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Each row divided by its largest; a row of nothing stays as it is."""
+    largest = scores.max(axis=1, keepdims=True, initial=0.0)
+    return scores / np.where(largest > 0, largest, 1.0)
 
 
 def root(matrix: sp.csr_array) -> sp.csr_array:

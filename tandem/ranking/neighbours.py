@@ -5,6 +5,7 @@ score(u, j) = Σ_i x_ui · W_ij, with x_u the user's decayed history, or one pro
 
 import itertools
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import ClassVar, Self, TypeAlias
 
 import numpy as np
@@ -13,7 +14,6 @@ from numpy.typing import NDArray
 
 from tandem.evaluation.cases import Cases
 from tandem.evaluation.metrics import choose_best, mean_ndcg
-from tandem.features.baskets import Baskets
 from tandem.features.dataset import Dataset
 from tandem.features.demand import Demand
 from tandem.features.histories import DAY_US, Histories
@@ -86,7 +86,8 @@ class CoCount(ItemToItem):
 
     def weights(self, dataset: Dataset) -> Weights:
         """n_ij, the diagonal empty."""
-        return hollow(together(dataset.baskets)[0])
+        found = in_baskets(dataset)
+        return found.matrix(found.n)
 
 
 class Cosine(ItemToItem):
@@ -97,9 +98,8 @@ class Cosine(ItemToItem):
 
     def weights(self, dataset: Dataset) -> Weights:
         """Cosine of the two products' baskets, shrunk towards the plain count."""
-        counts, support = together(dataset.baskets)
-        a, b, n = pairs(counts)
-        return as_matrix(n / (np.sqrt(support[a] * support[b]) + self.params.cosine_shrinkage), a, b, len(support))
+        found = in_baskets(dataset)
+        return found.matrix(found.n / (np.sqrt(found.of_a * found.of_b) + self.params.cosine_shrinkage))
 
 
 class Lift(ItemToItem):
@@ -110,10 +110,9 @@ class Lift(ItemToItem):
 
     def weights(self, dataset: Dataset) -> Weights:
         """How many times likelier together than by chance."""
-        counts, support = together(dataset.baskets)
-        a, b, n = pairs(counts)
-        lift = n * len(dataset.baskets) / (support[a] * support[b])
-        return as_matrix(np.where(n >= self.params.min_support, lift, 0.0), a, b, len(support))
+        found = in_baskets(dataset)
+        lift = found.n * len(dataset.baskets) / (found.of_a * found.of_b)
+        return found.matrix(np.where(found.n >= self.params.min_support, lift, 0.0))
 
 
 class Npmi(ItemToItem):
@@ -127,13 +126,12 @@ class Npmi(ItemToItem):
 
     def weights(self, dataset: Dataset) -> Weights:
         """Pointwise mutual information, normalised."""
-        counts, support = together(dataset.baskets)
-        a, b, n = pairs(counts)
-        total = len(dataset.baskets)
-        pmi = np.log(n * total / (support[a] * support[b]))
+        found, total = in_baskets(dataset), len(dataset.baskets)
+        n = found.n
+        pmi = np.log(n * total / (found.of_a * found.of_b))
         always = n == total  # p_ij = 1: the limit is 1
         npmi = np.where(always, 1.0, pmi / -np.log(np.where(always, 0.5, n / max(total, 1))))
-        return as_matrix(np.where(n >= self.params.min_support, np.maximum(npmi, 0.0), 0.0), a, b, len(support))
+        return found.matrix(np.where(n >= self.params.min_support, np.maximum(npmi, 0.0), 0.0))
 
 
 class Llr(ItemToItem):
@@ -144,37 +142,39 @@ class Llr(ItemToItem):
 
     def weights(self, dataset: Dataset) -> Weights:
         """2 Σ observed · ln(observed / expected) over the four cells."""
-        counts, support = together(dataset.baskets)
-        a, b, n = pairs(counts)
-        total = len(dataset.baskets)
-        ratio = np.zeros_like(n)
+        found, total = in_baskets(dataset), len(dataset.baskets)
+        ratio = np.zeros_like(found.n)
         for has_a in (True, False):
             for has_b in (True, False):
-                observed, expected = _cell(n, support[a], support[b], total, has_a, has_b)
+                observed, expected = _cell(found.n, found.of_a, found.of_b, total, has_a, has_b)
                 safe = np.where(observed > 0, observed, 1.0)
                 ratio += np.where(observed > 0, 2 * safe * np.log(safe / np.maximum(expected, 1e-300)), 0.0)
-        attracted = n * total > support[a] * support[b]
-        return as_matrix(np.where(attracted, ratio, 0.0), a, b, len(support))
+        attracted = found.n * total > found.of_a * found.of_b
+        return found.matrix(np.where(attracted, ratio, 0.0))
 
 
-class ItemKNN(ItemToItem):
-    """Weighted cosine: recent and small baskets say more, and the two products' popularity is divided out unequally.
+class WeightedCosine(ItemToItem):
+    """Recent and small baskets say more, and the two products' popularity is divided out unequally.
 
     W_ij = c_ij / (c_i^α c_j^(1 - α)) · n_ij / (n_ij + shrinkage)
     c_ij = Σ over baskets with both of 0.5^(age / half-life) · size^-exponent, and c_i = c_ii.
     α is chosen on validation.
     """
 
-    name = "itemknn"
-    tasks: ClassVar[tuple[str, ...]] = ("recommend",)
+    name = "weighted_cosine"
+    tasks: ClassVar[tuple[str, ...]] = ("related",)
+
+    def cosines(self, dataset: Dataset) -> "Cosines":
+        """Weighted baskets."""
+        return cosines_of_baskets(dataset, self.params)
 
     def weights(self, dataset: Dataset) -> Weights:
         """Asymmetric weighted cosine, shrunk by the plain count."""
-        return _Cosines.of(dataset, self.params).at(self.choice("asymmetry"))
+        return self.cosines(dataset).at(self.choice("asymmetry"))
 
     def choose(self, dataset: Dataset, validation: Cases) -> dict[str, float]:
         """The exponent with the best NDCG@10."""
-        cosines, cases = _Cosines.of(dataset, self.params), validation.spread(CHOOSE_ON)
+        cosines, cases = self.cosines(dataset), validation.spread(CHOOSE_ON)
         asked = decayed(cases.histories, dataset.kind_weight, self.params.half_life_days)
 
         def quality(asymmetry: float) -> float:
@@ -183,11 +183,36 @@ class ItemKNN(ItemToItem):
         return {"asymmetry": choose_best(quality, self.params.asymmetry)}
 
 
-class WeightedCosine(ItemKNN):
-    """The same, its exponent chosen for what goes with a product."""
+class ItemKNN(WeightedCosine):
+    """The same of users instead of baskets: c_ij = Σ_u √(x_ui x_uj), n_ij the users with both.
 
-    name = "weighted_cosine"
-    tasks: ClassVar[tuple[str, ...]] = ("related",)
+    x_ui = Σ over u's events with i of kind's weight · 0.5^(age / half-life) · (size of the event's basket)^-exponent.
+    Few neighbours of each product are kept; how many is chosen on validation with α.
+    """
+
+    name = "itemknn"
+    tasks: ClassVar[tuple[str, ...]] = ("recommend",)
+
+    def cosines(self, dataset: Dataset) -> "Cosines":
+        """Weighted histories."""
+        return cosines_of_users(dataset, self.params)
+
+    def weights(self, dataset: Dataset) -> Weights:
+        """Asymmetric weighted cosine with the nearest neighbours."""
+        return strongest(super().weights(dataset), int(self.choice("knn_neighbours")))
+
+    def choose(self, dataset: Dataset, validation: Cases) -> dict[str, float]:
+        """The pair of exponent and number of neighbours with the best NDCG@10."""
+        cosines, cases = self.cosines(dataset), validation.spread(CHOOSE_ON)
+        asked = decayed(cases.histories, dataset.kind_weight, self.params.half_life_days)
+        wide = {a: strongest(cosines.at(a), max(self.params.knn_neighbours)) for a in self.params.asymmetry}
+
+        def quality(option: tuple[float, int]) -> float:
+            return mean_ndcg((asked @ strongest(wide[option[0]], option[1])).toarray(), cases, 10)
+
+        options = list(itertools.product(self.params.asymmetry, self.params.knn_neighbours))
+        asymmetry, neighbours = choose_best(quality, options)
+        return {"asymmetry": asymmetry, "knn_neighbours": neighbours}
 
 
 class WeightedCosineTrend(WeightedCosine):
@@ -197,7 +222,7 @@ class WeightedCosineTrend(WeightedCosine):
 
     def choose(self, dataset: Dataset, validation: Cases) -> dict[str, float]:
         """The pair of exponents with the best NDCG@10."""
-        cosines, cases = _Cosines.of(dataset, self.params), validation.spread(CHOOSE_ON)
+        cosines, cases = self.cosines(dataset), validation.spread(CHOOSE_ON)
         asked = decayed(cases.histories, dataset.kind_weight, self.params.half_life_days)
         linear = {a: (asked @ cosines.at(a)).toarray() for a in self.params.asymmetry}
         now = {g: trend(cases.demand, self.params.trend_days, g) for g in self.params.trend_exponent}
@@ -209,29 +234,6 @@ class WeightedCosineTrend(WeightedCosine):
         """Weighted cosine × trend; where it says nothing, recent demand."""
         now = trend(demand, self.params.trend_days, self.choice("trend_exponent"))
         return with_recent(self.linear(histories) * now, demand)
-
-
-@dataclass(frozen=True)
-class _Cosines:
-    """What weighted cosines of every asymmetry are made of: pairs, their shrunk amounts, each product's amount."""
-
-    a: NDArray
-    b: NDArray
-    together: NDArray[np.float64]  # (pairs,) c_ij · n_ij / (n_ij + shrinkage)
-    amount: NDArray[np.float64]  # (products,) c_i
-
-    @classmethod
-    def of(cls, dataset: Dataset, params: CountingParams) -> Self:
-        weighted, amount = together(dataset.baskets, basket_weight(dataset, params))
-        a, b, n = pairs(together(dataset.baskets)[0])
-        return cls(a, b, pairs(weighted)[2] * n / (n + params.shrinkage), amount)
-
-    def at(self, asymmetry: float) -> sp.csr_array:
-        """(products, products) weighted cosines with that exponent."""
-        alone = np.where(self.amount > 0, self.amount, 1.0)
-        left, right = alone**-asymmetry, alone ** -(1 - asymmetry)
-        values = self.together * left[self.a] * right[self.b]
-        return as_matrix(values, self.a, self.b, len(alone))
 
 
 class Markov(ItemToItem):
@@ -257,44 +259,97 @@ class Markov(ItemToItem):
         return positive(kept.matrix(self.learned["kind_weight"][kept.kind] * near / back))
 
 
-def together(baskets: Baskets, weight: NDArray[np.floating] | None = None) -> tuple[sp.csr_array, NDArray]:
-    """Weighted number of baskets with both products, and with each.
+@dataclass(frozen=True)
+class Together:
+    """How much rows of a matrix hold two products together, as pairs in order of a, then b; no product with itself."""
 
-    Returns:
-        (products, products) with the diagonal, columns sorted, and (products,) that diagonal.
-    """
-    content = baskets.content
-    if weight is not None:
-        content = sp.csr_array(sp.diags_array(np.sqrt(weight)) @ content)
-    counts = sp.csr_array(content.T @ content)
-    counts.sort_indices()
-    return counts, counts.diagonal()
+    a: NDArray
+    b: NDArray
+    n: NDArray[np.float64]  # (pairs,)
+    alone: NDArray[np.float64]  # (products,) the same of each product
+
+    @classmethod
+    def of(cls, content: sp.csr_array) -> Self:
+        """The product X'X of (rows, products) amounts."""
+        counts = sp.csr_array(content.T @ content)
+        counts.sort_indices()
+        rows = np.repeat(np.arange(counts.shape[0]), np.diff(counts.indptr))
+        other = rows != counts.indices
+        return cls(rows[other], counts.indices[other], counts.data[other].astype(np.float64), counts.diagonal())
+
+    @property
+    def of_a(self) -> NDArray[np.float64]:
+        """(pairs,) amount of the pair's first product."""
+        return self.alone[self.a]
+
+    @property
+    def of_b(self) -> NDArray[np.float64]:
+        """(pairs,) amount of the pair's second product."""
+        return self.alone[self.b]
+
+    def matrix(self, values: NDArray[np.floating]) -> sp.csr_array:
+        """(products, products) with `values` (pairs,) at their pairs."""
+        size = len(self.alone)
+        return sp.csr_array((values, self.b, np.searchsorted(self.a, np.arange(size + 1))), shape=(size, size))
 
 
-def basket_weight(dataset: Dataset, params: CountingParams) -> NDArray[np.float64]:
-    """(baskets,) 0.5^(age / half-life) · size^-exponent; size as far as the vocabulary knows it."""
+@dataclass(frozen=True)
+class Cosines:
+    """Weighted cosines of every asymmetry."""
+
+    weighted: Together
+    belief: NDArray[np.float64]  # (pairs,) n_ij / (n_ij + shrinkage)
+
+    @classmethod
+    def of(cls, content: sp.csr_array, plain: Together, shrinkage: float) -> Self:
+        """Those of weighted rows; `plain` counts the pairs of the same rows."""
+        return cls(Together.of(content), plain.n / (plain.n + shrinkage))
+
+    def at(self, asymmetry: float) -> sp.csr_array:
+        """(products, products) c_ij / (c_i^asymmetry · c_j^(1 - asymmetry)) · belief."""
+        c = self.weighted
+        alone = np.where(c.alone > 0, c.alone, 1.0)
+        left, right = alone**-asymmetry, alone ** -(1 - asymmetry)
+        return c.matrix(c.n * self.belief * left[c.a] * right[c.b])
+
+
+@lru_cache(maxsize=2)
+def in_baskets(dataset: Dataset) -> Together:
+    """Number of baskets with both products; remembered for the two datasets that take turns."""
+    return Together.of(dataset.baskets.content)
+
+
+@lru_cache(maxsize=2)
+def cosines_of_baskets(dataset: Dataset, params: CountingParams) -> Cosines:
+    """Cosines of baskets weighted by recency and size."""
+    return Cosines.of(weighted_baskets(dataset, params), in_baskets(dataset), params.shrinkage)
+
+
+def cosines_of_users(dataset: Dataset, params: CountingParams) -> Cosines:
+    """Cosines of histories weighted by recency and by the size of the basket of each event."""
+    known = dataset.histories
+    weight = event_weight(dataset, params)
+    content = positive(known.matrix(weight)).sqrt()
+    held = content.copy()
+    held.data[:] = 1
+    return Cosines.of(content, Together.of(held), params.shrinkage)
+
+
+def weighted_baskets(dataset: Dataset, params: CountingParams) -> sp.csr_array:
+    """(baskets, products) √(0.5^(age / half-life) · size^-exponent); size as far as the vocabulary knows it."""
     age_days = (dataset.as_of_us - dataset.baskets.time_us) / DAY_US
     size = np.maximum(dataset.baskets.size, 1).astype(np.float64)
-    return 0.5 ** (age_days / params.basket_half_life_days) * size**-params.basket_size_exponent
+    weight = 0.5 ** (age_days / params.basket_half_life_days) * size**-params.basket_size_exponent
+    return sp.csr_array(sp.diags_array(np.sqrt(weight)) @ dataset.baskets.content)
 
 
-def pairs(counts: sp.csr_array) -> tuple[NDArray, NDArray, NDArray[np.float64]]:
-    """Rows, columns and values of all pairs of two products, in order."""
-    rows = np.repeat(np.arange(counts.shape[0]), np.diff(counts.indptr))
-    other = rows != counts.indices
-    return rows[other], counts.indices[other], counts.data[other].astype(np.float64)
-
-
-def as_matrix(values: NDArray[np.floating], a: NDArray, b: NDArray, products: int) -> sp.csr_array:
-    """(products, products) with `values` at (a, b), given row by row as `pairs` gives them."""
-    starts = np.searchsorted(a, np.arange(products + 1))
-    return sp.csr_array((values, b, starts), shape=(products, products))
-
-
-def hollow(counts: sp.csr_array) -> sp.csr_array:
-    """The same without its diagonal."""
-    a, b, values = pairs(counts)
-    return as_matrix(values, a, b, counts.shape[0])
+def event_weight(dataset: Dataset, params: CountingParams) -> NDArray[np.float64]:
+    """(events,) weight of the kind · 0.5^(age / half-life) · (events of the user's basket)^-exponent."""
+    known = dataset.histories
+    basket = np.unique(np.stack([known.user, known.basket]), axis=1, return_inverse=True)[1].ravel()
+    size = np.bincount(basket)[basket].astype(np.float64)
+    age = 0.5 ** (known.age_days() / params.basket_half_life_days)
+    return dataset.kind_weight[known.kind] * age * size**-params.basket_size_exponent
 
 
 def worth(histories: Histories, kind_weight: NDArray[np.floating]) -> Histories:
@@ -322,8 +377,8 @@ def strongest(weights: Weights, k: int) -> sp.csr_array:
     """(products, products) float32 with the k entries of largest magnitude of each row, zeros left out."""
     blocks = []
     for start in range(0, weights.shape[0], 1024):
-        block = weights[start : start + 1024]
-        dense = (block.toarray() if isinstance(block, sp.csr_array) else block).astype(np.float32)
+        block = weights[start : start + 1024].astype(np.float32)
+        dense = block.toarray() if isinstance(block, sp.csr_array) else block
         if k < dense.shape[1]:
             weakest = np.argpartition(np.abs(dense), dense.shape[1] - k, axis=1)[:, :-k]
             np.put_along_axis(dense, weakest, 0.0, axis=1)

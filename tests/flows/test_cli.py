@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow  # the real tools start
+
 COMMANDS = ("run", "ingest", "retrain", "deploy", "rollback", "bento", "serve", "report", "env", "demo")
 
 
@@ -39,7 +41,6 @@ def test_what_is_wrong_is_one_sentence(project: Path, arguments: list[str], said
     assert (done.returncode, done.stderr.strip()) == (1, said)
 
 
-@pytest.mark.slow
 def test_a_flow_that_refuses_is_one_sentence_too(project: Path) -> None:
     """Prefect runs without a server here, and its trace does not reach the user."""
     done = tandem("run", "--source", "online_retail", "--raw", "/nowhere")

@@ -15,6 +15,8 @@ from tandem.data.sources import Source
 from tandem.errors import SettingsError, SourceError
 from tandem.params import read_all
 
+pytestmark = pytest.mark.slow  # the real tools start
+
 take_in = ingest.fn
 
 
@@ -215,7 +217,6 @@ def test_the_accepted_snapshot_is_remembered_only_before_new_files(repository: P
     assert not accepted.exists()
 
 
-@pytest.mark.slow
 def test_the_demo_shop_is_generated_once_with_its_truth_apart(project: Path) -> None:
     take_in("demo")
     made = {path: path.stat().st_mtime_ns for path in Path("data/raw/demo").rglob("*")}

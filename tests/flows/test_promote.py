@@ -11,6 +11,8 @@ from flows.registry import Registry, RegistryError, Version
 from tandem import files, release
 from tandem.ranking.popularity import Popular
 
+pytestmark = pytest.mark.slow  # the real tools start
+
 BEST, OLD, OTHER = "best", "old", "other"
 
 

@@ -10,6 +10,8 @@ from flows import versions
 from flows.versions import PipelineError
 from tandem.settings import Settings
 
+pytestmark = pytest.mark.slow  # the real tools start
+
 PIPELINE = """
 stages:
   double:

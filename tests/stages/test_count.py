@@ -30,7 +30,7 @@ def test_the_manifest_says_what_it_was_made_from(counted, folder: str) -> None:
 
 
 def test_a_release_makes_the_choices_of_its_trial(counted) -> None:
-    for name in ("ease_trend", "itemknn", "weighted_cosine_trend"):
+    for name in ("ease", "ease_trend", "recent_ease", "basket_ease", "itemknn", "weighted_cosine_trend"):
         folders = [getattr(counted, folder) / "counting" / name for folder in WINDOWS]
         trial, final = (release.read(folder, COUNTING).ranker for folder in folders)
         assert trial.choices == final.choices != {}

@@ -6,7 +6,7 @@ import pytest
 
 from stages import evaluate
 from tandem import files, release
-from tandem.errors import EvaluationError
+from tandem.errors import EvaluationError, ParamsError
 from tandem.ranking.counting import COUNTING
 
 
@@ -97,6 +97,33 @@ def test_a_champion_with_other_products_is_measured_too(counted, tmp_path: Path)
     shutil.copytree(counted.trials / "counting" / "personal", tmp_path / "recommend")
     found = run(counted, tmp_path / "reports", tmp_path)
     assert found["tasks"]["recommend"]["decision"]["champion"]["name"] == "personal"
+
+
+def test_the_same_kind_with_the_same_params_is_one_recipe_whatever_it_learned_from(counted) -> None:
+    read = release.read_manifest
+    trial, final = (read(folder / "counting" / "ease") for folder in (counted.trials, counted.releases))
+    assert trial["content_hash"] != final["content_hash"]
+    assert evaluate.recipe(trial) == evaluate.recipe(final)
+    assert evaluate.recipe(final) != evaluate.recipe(read(counted.releases / "counting" / "itemknn"))
+    assert evaluate.recipe(final) != evaluate.recipe(final | {"params": final["params"] | {"neighbours": 1}})
+
+
+@pytest.mark.parametrize("metric", ["ndcg_at_7", "accuracy"])
+def test_a_deciding_metric_that_is_not_measured_is_refused(root: Path, metric: str) -> None:
+    params, promote = (
+        evaluate.EvaluateParams.read(root / "params.yaml"),
+        evaluate.PromoteParams.read(root / "params.yaml"),
+    )
+    evaluate.check(params, promote)
+    with pytest.raises(ParamsError, match=rf"{metric}.*evaluate.cutoffs.*ndcg_at_10"):
+        evaluate.check(params, promote.model_copy(update={"metric": metric}))
+
+
+@pytest.mark.parametrize("cutoffs", [[], [0], [10, 101]])
+def test_cutoffs_are_of_1_to_100(root: Path, cutoffs: list[int]) -> None:
+    values = evaluate.EvaluateParams.read(root / "params.yaml").model_dump() | {"cutoffs": cutoffs}
+    with pytest.raises(ParamsError, match=r"evaluate\.cutoffs"):
+        evaluate.EvaluateParams.parse(values)
 
 
 def test_rankers_without_their_trial_are_refused(counted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,16 +3,16 @@ import pytest
 
 from tandem.evaluation.comparison import Candidate, Champion, Rule, decide
 
-RULE = Rule("ndcg_at_10", 0.95, resamples=500, seed=7)
+RULE = Rule("ndcg_at_10", 50, 0.95, resamples=500, seed=7)
 BASE = np.linspace(0.2, 0.6, 80)
 
 
 def counting(name: str, validation: float, test: np.ndarray = BASE) -> Candidate:
-    return Candidate(name, "counting", f"hash of {name}", validation, test)
+    return Candidate(name, "counting", f"hash of {name}", name, validation, test)
 
 
 def network(name: str, validation: float, test: np.ndarray) -> Candidate:
-    return Candidate(name, "network", f"hash of {name}", validation, test)
+    return Candidate(name, "network", f"hash of {name}", name, validation, test)
 
 
 def test_a_network_that_beats_counting_for_sure_wins_and_is_promoted() -> None:
@@ -39,13 +39,42 @@ def test_equal_results_are_no_victory() -> None:
 def test_winners_of_a_kind_are_chosen_on_validation_not_on_test() -> None:
     candidates = [
         counting("ease", 0.30, BASE),
-        counting("lucky", 0.20, BASE + 0.3),
+        counting("lucky", 0.20, BASE + 0.005),
         network("deep", 0.40, BASE + 0.01),
         network("fortunate", 0.39, BASE + 0.3),
     ]
+    assert decide(candidates, None, RULE).winner == "deep"
+    assert decide(candidates[:2], None, RULE).winner == "ease"
+
+
+def test_a_network_must_beat_every_counting_ranker_and_the_strongest_it_fails_against_is_named() -> None:
+    candidates = [
+        counting("ease", 0.30, BASE),
+        counting("close", 0.10, BASE + 0.02),
+        counting("lucky", 0.20, BASE + 0.03),
+        network("deep", 0.40, BASE + 0.02),
+    ]
     decision = decide(candidates, None, RULE)
-    assert decision.winner == "deep"
-    assert decision.comparisons[0].against == "ease"
+    assert (decision.winner, decision.kind) == ("ease", "counting")
+    assert [found.against for found in decision.comparisons] == ["ease", "close", "lucky"]
+    assert [found.better for found in decision.comparisons] == [True, False, False]
+    assert any("deep does not beat lucky" in reason for reason in decision.reasons)
+    assert not any("close" in reason for reason in decision.reasons)
+
+
+def test_with_few_cases_no_network_wins_and_no_champion_is_moved() -> None:
+    few = BASE[:49]
+    candidates = [counting("ease", 0.3, few), network("deep", 0.9, few + 0.2)]
+    first = decide(candidates, None, RULE)
+    assert (first.winner, first.promote) == ("ease", True)
+    assert "49 test cases" in first.reasons[-1]
+    assert "best on validation" in first.reasons[-1]
+    for recipe in ("old", "ease"):
+        stays = decide(candidates, Champion("old", "hash of old", recipe, few - 0.1), RULE)
+        assert (stays.winner, stays.promote) == ("ease", False)
+        assert "49 test cases" in stays.reasons[-1]
+    enough = [counting("ease", 0.3, BASE[:50]), network("deep", 0.9, BASE[:50] + 0.2)]
+    assert decide(enough, None, RULE).winner == "deep"
 
 
 def test_equals_on_validation_go_by_name_whatever_their_order() -> None:
@@ -59,7 +88,7 @@ def test_without_networks_the_best_counting_ranker_wins() -> None:
 
 
 def test_the_champion_must_be_beaten_for_sure() -> None:
-    champion = Champion("old", "hash of old", BASE + 0.01)
+    champion = Champion("old", "hash of old", "old", BASE + 0.01)
     stays = decide([counting("ease", 0.3)], champion, RULE)
     assert not stays.promote
     assert "the champion stays" in stays.reasons[-1]
@@ -70,15 +99,34 @@ def test_the_champion_must_be_beaten_for_sure() -> None:
     assert falls.comparisons[0].difference.mean == pytest.approx(0.01)
 
 
+@pytest.mark.parametrize(
+    ("gain", "promoted"),
+    [(0.02, True), (0.0, True), (-0.02, False)],
+)
+def test_a_refit_replaces_its_champion_unless_it_is_worse(gain: float, promoted: bool) -> None:
+    refit = counting("ease", 0.3, BASE + gain)
+    older = decide([refit], Champion("ease", "hash of an older ease", "ease", BASE), RULE)
+    assert older.promote == promoted
+    assert ("recipe on newer data" in older.reasons[-1]) == promoted
+    other = decide([refit], Champion("ease", "hash of an older ease", "ease with other params", BASE), RULE)
+    assert other.promote == (gain > 0)
+
+
+def test_an_uncertain_loss_does_not_keep_a_refit_away() -> None:
+    noise = np.where(np.arange(80) % 2, 0.19, -0.2)  # mean -0.005, far from sure
+    refit = counting("ease", 0.3, BASE + noise)
+    assert decide([refit], Champion("ease", "hash of an older ease", "ease", BASE), RULE).promote
+
+
 def test_equal_content_is_nothing_to_do() -> None:
-    decision = decide([counting("ease", 0.3)], Champion("ease", "hash of ease", BASE), RULE)
+    decision = decide([counting("ease", 0.3)], Champion("ease", "hash of ease", "ease", BASE), RULE)
     assert not decision.promote
     assert decision.comparisons == ()
     assert "nothing to do" in decision.reasons[-1]
 
 
 def test_a_champion_that_saw_the_test_window_is_named_as_such() -> None:
-    decision = decide([counting("ease", 0.3)], Champion("old", "x", BASE + 0.1, saw_test=True), RULE)
+    decision = decide([counting("ease", 0.3)], Champion("old", "x", "old", BASE + 0.1, saw_test=True), RULE)
     assert any("advantage" in reason for reason in decision.reasons)
 
 

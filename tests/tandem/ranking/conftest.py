@@ -22,9 +22,11 @@ Row = tuple[str | None, str, float]
 def counting() -> CountingParams:
     return CountingParams(
         half_life_days=120, basket_half_life_days=120, basket_size_exponent=0.5, asymmetry=(0.5, 0.8), shrinkage=2,
-        cosine_shrinkage=1, min_support=1, neighbours=50, markov_window=3, ease_l2=1, ease_max_products=100,
-        trend_days=7, trend_exponent=(0.5, 0.0), trend_l2=(1.0, 10.0), trend_half_life_days=(14.0, 7.0),
-        own_weight=(0.3, 0.0),
+        cosine_shrinkage=1, min_support=1, neighbours=50, knn_neighbours=(20, 5),
+        markov_window=3, ease_l2=(1.0, 10.0), basket_l2=(1.0, 10.0),
+        ease_max_products=100,
+        trend_days=7, trend_exponent=(0.5, 0.0), recent_l2=(1.0, 10.0),
+        recent_half_life_days=(14.0, 7.0), own_weight=(0.3, 0.0),
     )  # fmt: skip
 
 

@@ -121,9 +121,10 @@ def test_the_reason_is_the_product_without_which_the_score_falls_most(
     asked, matrix = ranker.asked(checkerboard.histories).toarray(), ranker.matrix.toarray()
     items = np.tile(np.arange(1, 21), (20, 1))
     reasons = ranker.because(checkerboard.histories, items)
-    own = ranker.choice("own_weight") if name == "ease_trend" else 0.0
+    own = {"recent_ease": ranker.choice("own_weight"), "ease_trend": np.inf}.get(name, 0.0)
     for user in range(20):
-        terms = asked[user][:, None] * matrix + own * np.diag(asked[user] ** 2)
+        itself = np.diag([own * amount**2 if amount else 0.0 for amount in asked[user]])
+        terms = asked[user][:, None] * matrix + itself
         for item in range(1, 21):
             if reasons[user, item - 1]:
                 assert terms[reasons[user, item - 1], item] == pytest.approx(terms[:, item].max())
@@ -191,6 +192,27 @@ def test_weighted_cosine_by_hand(shop: Shop, counting: CountingParams) -> None:
     assert weights[2, 1] == pytest.approx(both / (b**0.8 * a**0.2) * 0.5, rel=1e-4)
 
 
+def test_itemknn_is_the_weighted_cosine_of_users(shop: Shop, counting: CountingParams) -> None:
+    dataset = shop([("u", "a b", 120), ("u", "a", 0.0001), ("v", "a b c", 0.0001), (None, "a b", 1)])
+    of_u, of_v = (0.5 * 2**-0.5 + 1, 0.5 * 2**-0.5), (3**-0.5, 3**-0.5)  # x of a, of b
+    a, b = of_u[0] + of_v[0], of_u[1] + of_v[1]
+    both = (of_u[0] * of_u[1]) ** 0.5 + (of_v[0] * of_v[1]) ** 0.5
+    assert learned("itemknn", dataset, counting)[1, 2] == pytest.approx(both / (a * b) ** 0.5 * 2 / 4, rel=1e-4)
+
+
+def test_itemknn_keeps_the_nearest_neighbours_only(small: Dataset, counting: CountingParams) -> None:
+    weights = {k: learned("itemknn", small, counting.model_copy(update={"knn_neighbours": (k,)})) for k in (1, 4)}
+    assert ((weights[1] > 0).sum(axis=1) <= 1).all()
+    np.testing.assert_array_equal(weights[1].max(axis=1), weights[4].max(axis=1))
+
+
+def test_co_counts_are_made_once_for_all_rankers(small: Dataset, counting: CountingParams) -> None:
+    assert neighbours.in_baskets(small) is neighbours.in_baskets(small)
+    assert ease.ease_of_users(small, counting, 1.0) is ease.ease_of_users(small, counting, 1.0)
+    smaller = replace(small, baskets=replace(small.baskets, content=small.baskets.content * 0))
+    assert neighbours.in_baskets(smaller).n.sum() == 0
+
+
 def test_markov_by_hand(shop: Shop, counting: CountingParams) -> None:
     dataset = shop([("u", "a", 5), ("u", "b", 4), ("u", "c", 3), ("v", "a", 2), ("v", "c", 1)])
     weights = learned("markov", dataset, counting)
@@ -209,22 +231,45 @@ def test_markov_learns_an_order_that_counts_do_not_see(shop: Shop, counting: Cou
     assert best.tolist() == [[3]]
 
 
-def test_ease_is_the_ridge_regression_on_all_other_products(small: Dataset, counting: CountingParams) -> None:
-    weight = neighbours.basket_weight(small, counting)
-    x = np.sqrt(weight)[:, None] * small.baskets.content.toarray()[:, 1:]
-    l2 = counting.ease_l2 * (x**2).sum(axis=0).mean()
-    expected = ridge_without_itself(x, x, l2)
-    np.testing.assert_allclose(learned("ease", small, counting)[1:, 1:], expected, atol=2e-5)
+def test_ease_of_baskets_is_the_ridge_regression_on_all_other_products(
+    small: Dataset, counting: CountingParams
+) -> None:
+    x = neighbours.weighted_baskets(small, counting).toarray()[:, 1:]
+    expected = ridge_without_itself(x, x, counting.basket_l2[0] * (x**2).sum(axis=0).mean())
+    np.testing.assert_allclose(learned("basket_ease", small, counting)[1:, 1:], expected, atol=2e-5)
 
 
-def test_ease_trend_is_the_ridge_regression_from_the_past_to_recent_purchases(
+@pytest.mark.parametrize("name", ["ease", "ease_trend"])
+def test_ease_is_the_ridge_regression_on_all_other_products_of_a_history(
+    name: str, checkerboard: Dataset, counting: CountingParams
+) -> None:
+    x = np.sqrt(base.decayed(checkerboard.histories, checkerboard.kind_weight, 120).toarray()[:, 1:])
+    expected = ridge_without_itself(x, x, counting.ease_l2[0] * (x**2).sum(axis=0).mean())
+    np.testing.assert_allclose(learned(name, checkerboard, counting)[1:, 1:], expected, atol=2e-5)
+
+
+def test_ease_trend_is_scaled_ease_times_trend_and_scaled_own_frequency(
+    small: Dataset, counting: CountingParams
+) -> None:
+    ease_of_it, both = (COUNTING[name](counting).fit(small) for name in ("ease", "ease_trend"))
+    assert isinstance(ease_of_it, ItemToItem)
+    daily = np.zeros((60, 5), np.float32)
+    daily[0] = [0, 3, 0, 8, 15]
+    linear = np.maximum(ease_of_it.linear(small.histories), 0) * np.sqrt([1, 4, 1, 9, 16])  # g = 0.5
+    own = base.decayed(small.histories, small.kind_weight, 120).toarray()
+    expected = linear / linear.max(axis=1, keepdims=True) + 0.3 * own / own.max(axis=1, keepdims=True)
+    found = both.scores(small.histories, Demand(daily, small.as_of_us))
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_recent_ease_is_the_ridge_regression_from_the_past_to_recent_purchases(
     checkerboard: Dataset, counting: CountingParams
 ) -> None:
     known, weight = checkerboard.histories, checkerboard.kind_weight
     x = np.sqrt(base.decayed(known, weight, 120).toarray()[:, 1:])
     y = base.decayed(known, weight, 14).toarray()[:, 1:]
-    expected = ridge_without_itself(x, y, counting.trend_l2[0] * (x**2).sum(axis=0).mean())
-    np.testing.assert_allclose(learned("ease_trend", checkerboard, counting)[1:, 1:], expected, atol=2e-5)
+    expected = ridge_without_itself(x, y, counting.recent_l2[0] * (x**2).sum(axis=0).mean())
+    np.testing.assert_allclose(learned("recent_ease", checkerboard, counting)[1:, 1:], expected, atol=2e-5)
 
 
 def ridge_without_itself(x: np.ndarray, y: np.ndarray, l2: float) -> np.ndarray:
@@ -239,23 +284,24 @@ def ridge_without_itself(x: np.ndarray, y: np.ndarray, l2: float) -> np.ndarray:
 def test_candidates_in_a_choice_are_the_scores_of_the_matrix_they_stand_for(
     checkerboard: Dataset, counting: CountingParams
 ) -> None:
-    ranker = ease.EaseTrend(counting)
+    ranker = ease.RecentEase(counting)
     ranker.learned = {"kind_weight": checkerboard.kind_weight}
     found = ranker._candidates(checkerboard, ranker.asked(checkerboard.histories))
     for l2, days in found:
-        chosen = ease.EaseTrend(counting.model_copy(update={"trend_l2": (l2,), "trend_half_life_days": (days,)}))
+        chosen = ease.RecentEase(counting.model_copy(update={"recent_l2": (l2,), "recent_half_life_days": (days,)}))
         linear = chosen.fit(checkerboard).linear(checkerboard.histories)
         np.testing.assert_allclose(found[l2, days], linear, atol=1e-4)
 
 
-def test_ease_trend_chooses_own_purchases_where_users_buy_again(shop: Shop, counting: CountingParams) -> None:
+@pytest.mark.parametrize("name", ["ease_trend", "recent_ease"])
+def test_own_purchases_are_chosen_where_users_buy_again(name: str, shop: Shop, counting: CountingParams) -> None:
     dataset = shop([(f"u{n}", f"p{n:02d}", 20 - n) for n in range(12)])
     users, products = len(dataset.histories), dataset.vocabulary.size
     own = dataset.vocabulary.encode([f"p{int(user[1:]):02d}" for user in dataset.histories.user_ids])
     truth = sp.csr_array((np.ones(users), (np.arange(users), own)), shape=(users, products))
     again = Cases(dataset.histories, dataset.demand, truth, sp.csr_array((users, products)))
     options = counting.model_copy(update={"own_weight": (0.0, 5.0)})
-    assert COUNTING["ease_trend"](options).fit(dataset, again).choices["own_weight"] == 5.0
+    assert COUNTING[name](options).fit(dataset, again).choices["own_weight"] == 5.0
 
 
 def test_the_trend_is_chosen_where_it_helps_and_left_where_it_hurts(shop: Shop, counting: CountingParams) -> None:
