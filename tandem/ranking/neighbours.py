@@ -208,7 +208,7 @@ class ItemKNN(WeightedCosine):
         wide = {a: strongest(cosines.at(a), max(self.params.knn_neighbours)) for a in self.params.asymmetry}
 
         def quality(option: tuple[float, int]) -> float:
-            return mean_ndcg((asked @ strongest(wide[option[0]], option[1])).toarray(), cases, 10)
+            return mean_ndcg((asked @ narrowed(wide[option[0]], option[1])).toarray(), cases, 10)
 
         options = list(itertools.product(self.params.asymmetry, self.params.knn_neighbours))
         asymmetry, neighbours = choose_best(quality, options)
@@ -374,16 +374,34 @@ def transitions(histories: Histories, kind_weight: NDArray[np.floating], window:
 
 
 def strongest(weights: Weights, k: int) -> sp.csr_array:
-    """(products, products) float32 with the k entries of largest magnitude of each row, zeros left out."""
+    """(products, products) float32 with the k entries of largest magnitude of each row, zeros left out.
+
+    Of equals those of smaller index are kept.
+    """
+    if isinstance(weights, sp.csr_array) and np.diff(weights.indptr).max(initial=0) <= k:
+        return weights.astype(np.float32)
     blocks = []
     for start in range(0, weights.shape[0], 1024):
         block = weights[start : start + 1024].astype(np.float32)
         dense = block.toarray() if isinstance(block, sp.csr_array) else block
-        if k < dense.shape[1]:
-            weakest = np.argpartition(np.abs(dense), dense.shape[1] - k, axis=1)[:, :-k]
-            np.put_along_axis(dense, weakest, 0.0, axis=1)
-        blocks.append(sp.csr_array(dense))
+        blocks.append(sp.csr_array(np.where(_largest(np.abs(dense), min(k, dense.shape[1])), dense, 0.0)))
     return sp.csr_array(sp.vstack(blocks, format="csr"))
+
+
+def _largest(size: NDArray[np.float32], k: int) -> NDArray[np.bool_]:
+    """(rows, columns) true at the k largest of each row, the first of equals."""
+    edge = np.partition(size, -k, axis=1)[:, -k, None]
+    above, level = size > edge, size == edge
+    room = k - above.sum(axis=1, keepdims=True)
+    return above | (level & (np.cumsum(level, axis=1) <= room))
+
+
+def narrowed(weights: sp.csr_array, k: int) -> sp.csr_array:
+    """As `strongest`, of a matrix with few entries."""
+    row = np.repeat(np.arange(weights.shape[0]), np.diff(weights.indptr))
+    order = np.lexsort((-np.abs(weights.data), row))
+    kept = order[np.arange(len(order)) - weights.indptr[row] < k]
+    return sp.csr_array((weights.data[kept], (row[kept], weights.indices[kept])), shape=weights.shape)
 
 
 def _cell(

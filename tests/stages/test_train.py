@@ -92,7 +92,8 @@ def test_a_trial_knows_its_window_and_a_release_all_there_is(home: Path) -> None
     assert shipped.ranker.scores(shipped.histories, shipped.demand).shape == (20, 7)
 
 
-@pytest.mark.parametrize("name", ["transformer", "association"])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["transformer", "lstm", "association"])
 def test_training_again_gives_the_same_release(home: Path, name: str) -> None:
     _train(home, name)
     first = files.hash_folder(home / "releases" / name / "ranker")

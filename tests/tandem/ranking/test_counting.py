@@ -322,6 +322,9 @@ def test_the_trend_is_chosen_where_it_helps_and_left_where_it_hurts(shop: Shop, 
 @settings(max_examples=60, deadline=None)
 def test_the_strongest_are_kept_and_nothing_else(weights: np.ndarray, k: int) -> None:
     kept = neighbours.strongest(weights, k).toarray()
+    few = neighbours.narrowed(sp.csr_array(weights), k).toarray()
+    assert (np.sort(np.abs(few), axis=1) == np.sort(np.abs(kept), axis=1)).all()
+    assert ((few == 0) | (few == weights)).all()
     for row, found in zip(weights, kept, strict=True):
         assert ((found == 0) | (found == row)).all()
         assert (
