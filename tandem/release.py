@@ -43,7 +43,7 @@ class Release:
 
     @property
     def name(self) -> str:
-        """Name of the ranker, e.g. `ease_trend`."""
+        """Name of the ranker, e.g. `recent_ease`."""
         return str(self.manifest["name"])
 
     @property
