@@ -11,6 +11,8 @@ from keras import ops
 from models.portable import CHUNK, export
 from tandem.errors import ReleaseError
 
+pytestmark = pytest.mark.slow
+
 
 class Twofaced(keras.layers.Layer):
     """Adds 1 when run directly and 0 when traced, as an operation does whose export is wrong."""

@@ -14,6 +14,8 @@ from tandem.features.dataset import Dataset
 from tandem.features.histories import Histories
 from tandem.ranking.ranker import top_k
 
+pytestmark = pytest.mark.slow
+
 
 def _asked(dataset: Dataset, ids: list[str]) -> Histories:
     return histories.of_products(dataset.vocabulary.encode(ids), dataset.vocabulary.size, dataset.as_of_us)

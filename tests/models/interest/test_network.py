@@ -10,6 +10,8 @@ from models.interest.learned import inputs
 from models.interest.network import InterestNetwork, ask_once, encoder
 from tandem.features.dataset import Dataset
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("name", ["transformer", "lstm"])
 def test_what_comes_later_changes_nothing_before_it(name: str, make) -> None:

@@ -15,6 +15,8 @@ from tandem.evaluation.cases import Cases
 from tandem.features.dataset import Dataset
 from tandem.ranking.ranker import top_k
 
+pytestmark = pytest.mark.slow
+
 
 def _after(dataset: Dataset) -> np.ndarray:
     """The product that comes next on the circle of p00 … p11, by user."""
