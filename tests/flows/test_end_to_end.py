@@ -100,7 +100,12 @@ def _keep_one_network() -> None:
 
 
 def _printed() -> str:
-    return table(files.read_json(Path("reports/evaluation.json")))
+    """The printed measurements, winners and champions; not whether a champion was there before the kill or after."""
+    report = files.read_json(Path("reports/evaluation.json"))
+    champions = files.read_json(Path("reports/registry.json"))["tasks"]
+    for task, part in report["tasks"].items():
+        part["decision"]["reasons"] = [part["decision"]["winner"], champions[task]["champion"]["name"]]
+    return table(report)
 
 
 def _forget() -> None:
