@@ -1,5 +1,6 @@
 """Shared by all tests: quiet tools, and where real data lies."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,13 @@ ROOT = Path(__file__).resolve().parent.parent
 def root() -> Path:
     """The project's folder."""
     return ROOT
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever runs the tests may have a key and a home of their own."""
+    for name in [name for name in os.environ if name.startswith("TANDEM_") and name != "TANDEM_DATA_DIR"]:
+        monkeypatch.delenv(name)
 
 
 @pytest.fixture

@@ -269,4 +269,5 @@ def client(service: ModuleType, serving: Path) -> Iterator[TestClient]:
         patch.setenv("TANDEM_SERVING", str(serving))
         patch.setenv("TANDEM_PSEUDONYM_KEY", KEY.hex())
         with TestClient(service.Tandem.to_asgi()) as started:
+            patch.undo()  # it is read at the start; tests after this must not see it
             yield started
