@@ -9,9 +9,9 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from models.validation import ndcg_at_10
 from tandem.errors import TandemError
 from tandem.evaluation.cases import Cases
+from tandem.evaluation.metrics import mean_ndcg
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +76,7 @@ class Validate(keras.callbacks.Callback):
         """Measure, and log one line."""
         logs = {} if logs is None else logs
         if self.cases is not None:
-            logs[METRIC] = ndcg_at_10(self.scores(self.cases), self.cases)
+            logs[METRIC] = mean_ndcg(self.scores(self.cases), self.cases, 10)
         log.info("epoch %d: %s", epoch + 1, ", ".join(f"{name} {value:.4f}" for name, value in logs.items()))
 
 

@@ -13,8 +13,8 @@ from models.association.network import AssociationNetwork
 from models.association.pairs import gather
 from models.association.params import AssociationParams
 from models.training import NothingToLearn, callbacks, fit, kept_epochs, prepare
-from models.validation import ndcg_at_10
 from tandem.evaluation.cases import Cases
+from tandem.evaluation.metrics import mean_ndcg
 from tandem.features.dataset import Dataset
 
 log = logging.getLogger(__name__)
@@ -62,7 +62,7 @@ def choose(roles: Roles, params: AssociationParams, validation: Cases) -> Roles:
         replace(roles, popularity=np.array(popularity), trend=np.array(trend))
         for popularity, trend in product(params.popularity, params.trend)
     ]
-    values = [ndcg_at_10(option.scores(validation.histories, validation.demand), validation) for option in options]
+    values = [mean_ndcg(option.scores(validation.histories, validation.demand), validation, 10) for option in options]
     best = options[int(np.argmax(values))]
     log.info("popularity ** %g, trend ** %g: ndcg_at_10 %.4f", best.popularity, best.trend, max(values))
     return best
