@@ -85,9 +85,9 @@ def hash_file(path: Path) -> str:
 
 
 def hash_folder(folder: Path, ignore: frozenset[str] = frozenset()) -> str:
-    """SHA-256 over relative names and contents of every file below `folder`, in hex."""
+    """SHA-256 over relative names and contents of every file below `folder`, in hex; bytecode does not count."""
     digest = hashlib.sha256()
-    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+    for path in sorted(p for p in folder.rglob("*") if p.is_file() and p.parent.name != "__pycache__"):
         name = path.relative_to(folder).as_posix()
         if name not in ignore:
             digest.update(f"{name}\0{hash_file(path)}\n".encode())
