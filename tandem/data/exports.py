@@ -1,50 +1,52 @@
-"""A shop's exported files as tables of text: every cell as it came, with the file and row it came from."""
+"""A shop's exported files as streams of rows of text: every cell as it came, file by file."""
 
-import csv
-import datetime
-import json
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, TextIO
-from zipfile import BadZipFile
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Iterator
+from fnmatch import fnmatchcase
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
-import pyarrow as pa
-
+from tandem.data import pictures, shapes
+from tandem.data.batches import Batch, Export
+from tandem.data.readers import archives, columnar, delimited, jsons, lists, matrices, rows, workbooks
 from tandem.data.sources import Block, Picture, Source
 from tandem.errors import SourceError
 
+READERS: dict[str, Callable[[Export, Block], Iterator[Batch]]] = {
+    "csv": delimited.batches,
+    "typed": delimited.batches,
+    "excel": workbooks.batches,
+    "json": jsons.batches,
+    "jsonl": jsons.batches,
+    "parquet": columnar.batches,
+    "sequences": lists.batches,
+    "baskets": lists.batches,
+    "matrix": matrices.batches,
+}
+"""What reads each format: at least one batch, the first of them with the header if with no row."""
 
-@dataclass(frozen=True)
-class Export:
-    """One raw file: `name` is its path below the source's folder."""
 
-    name: str
-    path: Path
+MAX_COLUMNS = 2000
+"""Columns after the block's shapes. Beyond it each file would take minutes, and no table of a shop has as many."""
 
 
-@dataclass(frozen=True)
-class Exports:
+class Exports(NamedTuple):
     """The raw files of one source: of each block, and those that no block speaks of."""
 
     of: dict[str, list[tuple[Block, list[Export]]]]  # by table
     unmapped: list[str]
 
 
-@dataclass(frozen=True)
-class Rows:
-    """Rows of one file. A row that does not fit the header has no cells but a `problem`."""
-
-    header: list[str]
-    cells: list[list[str | None]]  # (rows, columns)
-    problems: list[str | None]  # (rows,)
-
-
 def find(source: Source, folder: Path) -> Exports:
     """The raw files below `folder` by table and block, in order of their names. Hidden files do not count.
 
+    Each file of a zip that holds several is an export of its own, `archive.zip!member`; a pattern such as
+    `archive.zip!orders*.csv` chooses among them.
+
     Raises:
-        SourceError: no such folder, a block or a picture archive without files, or one file in two blocks of a table.
+        SourceError: no such folder, a block without files, one file in two blocks of a table, a link that leaves the
+            folder, an archive that is damaged or not to be trusted.
     """
     names = _names(folder)
     of = {
@@ -53,41 +55,90 @@ def find(source: Source, folder: Path) -> Exports:
     }
     for table, blocks in of.items():
         _each_once(source, table, [export.name for _, exports in blocks for export in exports])
-    read = {export.name for blocks in of.values() for _, exports in blocks for export in exports}
-    return Exports(of, [name for name in names if name not in read | _archives(source, names)])
+    exports = [export for blocks in of.values() for _, found in blocks for export in found]
+    for export in exports:
+        _check_name(export.name, folder)
+    patterns = [pattern for blocks in of.values() for block, _ in blocks for pattern in _others(block)]
+    read = {export.name for export in exports} | _archives(source, names) | _matches(folder, patterns)
+    opened = {export.name.partition("!")[0]: export.path for export in exports if export.member}
+    inside = {name: [f"{name}!{member}" for member in archives.members(path) or ()] for name, path in opened.items()}
+    held = [found for name in names for found in inside.get(name, [name])]
+    return Exports(of, [name for name in held if name not in read])
 
 
-def read(exports: list[Export], block: Block) -> pa.Table:
-    """The rows of one block's files as `file`, `row` (from 1), `problem` and `raw`, a struct of all raw cells.
+def header(export: Export, block: Block) -> list[str]:
+    """The raw columns of a file, after the block's shapes.
 
     Raises:
-        SourceError: a file that cannot be read as the block describes it, or lacks a column that the block names.
+        SourceError: the file cannot be read as the block describes it.
     """
-    origins, cells = [], []
-    for export in exports:
-        rows = _rows(export, block)
-        _check(rows.header, export, block)
-        columns = list(zip(*rows.cells, strict=True)) or [()] * len(rows.header)
-        text = [pa.array(column, pa.string()) for column in columns]
-        cells.append(pa.table(text, names=rows.header))
-        origins.append(_origin(export, rows))
-    together = pa.concat_tables(cells, promote_options="default")
-    _distinct(together.column_names, exports[-1].path.parent)
-    return pa.concat_tables(origins).append_column("raw", together.to_struct_array())
-
-
-def _check(header: list[str], export: Export, block: Block) -> None:
-    """Raise unless the header has every needed column once. What may be a row of data is not put into the message."""
-    needed = f"`{'`, `'.join(block.named)}`, which the source's {block.table.name} need"
-    lacking = [name for name in block.named if name not in header]
-    if lacking == block.named:
-        raise SourceError(f"{export.path}: its first line names none of the columns {needed}; has it a header?")
-    if lacking:
+    found = shapes.columns(_header(export, block), block, _opener(export, block))
+    if len(found) > MAX_COLUMNS:
         raise SourceError(
-            f"{export.path} has no column `{'`, `'.join(lacking)}`, which the source's {block.table.name} need; "
-            f"it has {', '.join(header)}"
+            f"{archives.where(export)} has {len(found):,} columns, more than the {MAX_COLUMNS:,} that are read; "
+            f"is `delimiter` right? `unpivot` makes rows of a wide table"
         )
-    _distinct(header, export.path)
+    return found
+
+
+def batches(export: Export, block: Block, left_out: Counter[str] | None = None) -> Iterator[Batch]:
+    """The rows of a file, after the block's shapes; in memory that does not grow with the file.
+
+    Args:
+        export: the file.
+        block: how it is read.
+        left_out: is told how many records each shape leaves out, by the shape's key.
+
+    Raises:
+        SourceError: the file cannot be read as the block describes it.
+    """
+    left_out = Counter() if left_out is None else left_out
+    return shapes.apply(_batches(export, block), block, export, _opener(export, block), left_out)
+
+
+def check(header: list[str], export: Export, block: Block) -> None:
+    """Raise unless every column that the block names is there. What may be a row of data is not put into the message.
+
+    Raises:
+        SourceError: names the columns that lack.
+    """
+    wanted = [name for name in block.named if name not in block.may_have]
+    lacking = [name for name in wanted if name not in header]
+    if lacking and lacking == wanted:
+        raise rows.without_header(export, block)
+    if lacking:
+        needed = f"`{'`, `'.join(lacking)}`, which the source's {block.table.name} need"
+        raise SourceError(f"{archives.where(export)} has no column {needed}; it has {', '.join(header)}")
+
+
+def _header(export: Export, block: Block) -> list[str]:
+    return next(_batches(export, block)).cells.schema.names
+
+
+def _batches(export: Export, block: Block) -> Iterator[Batch]:
+    """The rows of a file as they stand there."""
+    return READERS[block.format](export, block)
+
+
+def _opener(export: Export, block: Block) -> shapes.Open:
+    """Opens the one file that a pattern matches, in the folder of the export's source."""
+
+    def open_other(pattern: str, names: tuple[str, ...]) -> shapes.Other:
+        depth = len(PurePosixPath(export.name.partition("!")[0]).parts)
+        folder = export.path.parents[depth - 1]
+        found = [other for name in sorted(_matches(folder, [pattern])) for other in _members(folder, name, "*")]
+        if len(found) != 1:
+            raise SourceError(
+                f"{folder} has {len(found) or 'no'} files that match `{pattern}`, which is put to {export.name}; "
+                f"it must be one"
+            )
+        like = block.model_copy(update={"header": names})
+        return shapes.Other(found[0].name, _header(found[0], like), _batches(found[0], like))
+
+    return open_other
+
+
+# What lies in the folder
 
 
 def _names(folder: Path) -> list[str]:
@@ -97,19 +148,70 @@ def _names(folder: Path) -> list[str]:
         next(folder.iterdir(), None)  # rglob is silent about a folder that may not be read
     except OSError as error:
         raise SourceError(f"{folder} cannot be read: {error.strerror}") from None
-    paths = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
-    return sorted(path.as_posix() for path in paths if not any(part.startswith(".") for part in path.parts))
+    paths = [path for path in folder.rglob("*") if not _is_hidden(path.relative_to(folder))]
+    for path in paths:
+        if path.is_symlink():
+            _check_link(path, folder)
+    names = [path.relative_to(folder).as_posix() for path in paths if path.is_file()]
+    for name in names:
+        _check_name(name, folder)
+    return sorted(name for name in names if not pictures.is_packed(name))
+
+
+def _is_hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
+
+
+def _check_name(name: str, folder: Path) -> None:
+    """Raise where a name that stands in every table is not one line of UTF-8."""
+    if any(unicodedata.category(letter) in ("Cc", "Cs") for letter in name):
+        raise SourceError(
+            f"{folder} has a file whose name is not UTF-8 or holds control characters: {ascii(name)}; rename it"
+        )
+
+
+def _check_link(path: Path, folder: Path) -> None:
+    try:
+        target = path.resolve(strict=True)
+    except (OSError, RuntimeError):
+        raise SourceError(f"{path} is a link that leads nowhere") from None
+    if not target.is_relative_to(folder.resolve()):
+        raise SourceError(f"{path} is a link to outside the folder; put the file itself there")
 
 
 def _matching(source: Source, folder: Path, block: Block, names: list[str]) -> list[Export]:
-    found = {path.relative_to(folder).as_posix() for path in folder.glob(block.files)}
-    exports = [Export(name, folder / name) for name in names if name in found]
+    pattern, _, inner = block.files.partition("!")
+    found = _matches(folder, [pattern])
+    exports = [export for name in names if name in found for export in _members(folder, name, inner or "*")]
     if not exports:
         raise SourceError(
             f"{folder} has no file that matches `{block.files}`, as the {block.table.name} of source {source.name} "
             f"need; it has {_some(names)}"
         )
     return exports
+
+
+def _matches(folder: Path, patterns: list[str]) -> set[str]:
+    return {path.relative_to(folder).as_posix() for pattern in patterns for path in folder.glob(pattern)}
+
+
+def _members(folder: Path, name: str, pattern: str) -> list[Export]:
+    """The file, or those of the files in the archive that match."""
+    path = folder / name
+    members = archives.members(path)
+    if members is None or (len(members) == 1 and fnmatchcase(members[0], pattern)):
+        return [Export(name, path)]
+    return [Export(f"{name}!{member}", path, member) for member in members if fnmatchcase(member, pattern)]
+
+
+def others(folder: Path, block: Block) -> list[Path]:
+    """Raw files below `folder` that are put to a block's own: beside them, or joined."""
+    return sorted(folder / name.partition("!")[0] for name in _matches(folder, _others(block)))
+
+
+def _others(block: Block) -> list[str]:
+    """Patterns of the files that are put to a block's own."""
+    return [*block.beside, *(join.files for join in block.join)]
 
 
 def _each_once(source: Source, table: str, names: list[str]) -> None:
@@ -119,7 +221,7 @@ def _each_once(source: Source, table: str, names: list[str]) -> None:
 
 def _archives(source: Source, names: list[str]) -> set[str]:
     cells = [block.columns.get("image") for block in source.products]
-    archives = {cell.archive for cell in cells if isinstance(cell, Picture)}
+    archives = {cell.archive for cell in cells if isinstance(cell, Picture) and cell.archive}
     if lacking := sorted(archives - set(names)):
         raise SourceError(f"source {source.name}: no picture archive {_some(lacking)} among the raw files")
     return archives
@@ -128,128 +230,3 @@ def _archives(source: Source, names: list[str]) -> set[str]:
 def _some(names: list[str], shown: int = 5) -> str:
     more = f" and {len(names) - shown} more" if len(names) > shown else ""
     return ", ".join(names[:shown]) + more if names else "no file at all"
-
-
-def _origin(export: Export, rows: Rows) -> pa.Table:
-    count = len(rows.cells)
-    return pa.table(
-        {
-            "file": pa.array([export.name] * count, pa.string()),
-            "row": pa.array(range(1, count + 1), pa.int64()),
-            "problem": pa.array(rows.problems, pa.string()),
-        }
-    )
-
-
-def _rows(export: Export, block: Block) -> Rows:
-    try:
-        match block.format:
-            case "csv":
-                return _csv(export, block)
-            case "jsonl":
-                return _jsonl(export, block)
-            case "excel":
-                return _excel(export, block)
-    except UnicodeDecodeError as error:
-        raise SourceError(
-            f"{export.path} is not {block.encoding}: byte {error.start} cannot be read ({error.reason}); "
-            f"the source's YAML sets `encoding`"
-        ) from None
-    except OSError as error:
-        raise SourceError(f"{export.path} cannot be read: {error.strerror}") from None
-
-
-def _csv(export: Export, block: Block) -> Rows:
-    encoding = "utf-8-sig" if block.encoding == "utf-8" else block.encoding
-    with export.path.open(encoding=encoding, newline="") as stream:
-        return _aligned(_lines(stream, export, block), export)
-
-
-def _lines(stream: TextIO, export: Export, block: Block) -> Iterator[list[str]]:
-    """The records that are not blank. A quote out of place would swallow the rows after it, so none is let pass."""
-    reader, begins = csv.reader(stream, delimiter=block.delimiter, strict=True), 1
-    try:
-        for line in reader:
-            begins = reader.line_num + 1
-            if line:
-                yield line
-    except csv.Error as error:
-        raise SourceError(
-            f"{export.path} cannot be read as CSV: {error}, in the row that begins in line {begins}"
-        ) from None
-
-
-def _excel(export: Export, block: Block) -> Rows:
-    from python_calamine import CalamineError, CalamineWorkbook
-
-    try:
-        book = CalamineWorkbook.from_path(str(export.path))
-        sheet = block.sheet or book.sheet_names[0]
-        if sheet not in book.sheet_names:
-            raise SourceError(f"{export.path} has no sheet `{sheet}`; it has {', '.join(book.sheet_names)}")
-        grid = book.get_sheet_by_name(sheet).to_python()
-    except (CalamineError, BadZipFile) as error:
-        raise SourceError(f"{export.path} cannot be read as an Excel workbook: {error}") from None
-    lines = ([_text(cell) for cell in line] for line in grid)
-    return _aligned((line for line in lines if any(line)), export)
-
-
-def _aligned(lines: Iterator[list[str]], export: Export) -> Rows:
-    """Lines under the header that is the first of them; their cells are withheld where their number is wrong."""
-    header = [name.strip() or f"column_{place}" for place, name in enumerate(next(lines, []), start=1)]
-    if not header:
-        raise SourceError(f"{export.path} is empty: it has no header")
-    width, blank = len(header), [None] * len(header)
-    cells: list[list[str | None]] = []
-    problems: list[str | None] = []
-    for line in lines:
-        fits = len(line) == width
-        cells.append(line if fits else blank)  # type: ignore[arg-type]
-        problems.append(None if fits else f"{len(line)} cells where the header has {width}")
-    return Rows(header, cells, problems)
-
-
-def _jsonl(export: Export, block: Block) -> Rows:
-    encoding = "utf-8-sig" if block.encoding == "utf-8" else block.encoding
-    with export.path.open(encoding=encoding) as stream:
-        records = [_record(line) for line in stream if line.strip()]
-    header = list(dict.fromkeys(key for record, _ in records for key in record))
-    if not header:
-        raise SourceError(f"{export.path} holds no JSON object: one per line is expected")
-    cells = [[record.get(name) for name in header] for record, _ in records]
-    return Rows(header, cells, [problem for _, problem in records])
-
-
-def _record(line: str) -> tuple[dict[str, str | None], str | None]:
-    try:
-        value = json.loads(line, parse_float=str, parse_int=str)
-        if not isinstance(value, dict):
-            return {}, f"a JSON {type(value).__name__} where an object is expected"
-        record = {key: None if cell is None else _text(cell) for key, cell in value.items()}
-        "".join(cell or "" for pair in record.items() for cell in pair).encode()
-    except (ValueError, RecursionError) as error:
-        return {}, f"not a JSON object ({error.msg if isinstance(error, json.JSONDecodeError) else 'unreadable text'})"
-    return record, None
-
-
-def _text(cell: Any) -> str:
-    """A cell as text: whole numbers without a point, times in ISO 8601, truth as true and false."""
-    match cell:
-        case str():
-            return cell
-        case bool() | list() | dict():
-            return json.dumps(cell, ensure_ascii=False)
-        case float():
-            return str(int(cell)) if cell.is_integer() else repr(cell)
-        case datetime.datetime():
-            return cell.isoformat(" ")
-        case datetime.date() | datetime.time():
-            return cell.isoformat()
-        case _:
-            return str(cell)
-
-
-def _distinct(header: list[str], where: Path) -> None:
-    folded = [name.casefold() for name in header]
-    if twice := [name for name in header if folded.count(name.casefold()) > 1]:
-        raise SourceError(f"{where}: columns `{'`, `'.join(twice)}` have the same name but for capitals")
