@@ -1,0 +1,1 @@
+"""Commands of `tandem` that come in groups, one module each."""

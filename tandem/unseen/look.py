@@ -1,0 +1,408 @@
+"""What a raw file looks like before anybody described it: format, encoding, delimiter, header, some of its records.
+
+Memory is bounded whatever a file's size: small files are read whole, of large ones head, middle and tail.
+"""
+
+import ast
+import csv
+import gzip
+import io
+import json
+import re
+import zipfile
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
+from typing import Any, BinaryIO
+
+from tandem.errors import SourceError
+
+WHOLE_BYTES = 16 << 20
+CHUNK_BYTES = 1 << 20
+REACH_BYTES = 1 << 30
+"""Up to WHOLE_BYTES are read whole; of more, chunks; of compressed files not further than REACH_BYTES."""
+
+RECORDS = 250_000
+SNIFFED = 2_000
+"""Records kept of a file, and lines from which its format is told."""
+
+PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp")
+BOOKS = (".xlsx", ".xls", ".xlsm", ".xlsb", ".ods")
+TYPED = re.compile(r"^[^:\s]+:(token|float|token_seq|float_seq)$")
+BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
+
+
+@dataclass(frozen=True)
+class Look:
+    """One raw file, or the tables of one archive."""
+
+    name: str  # path below the folder looked at
+    format: str  # of sources.Block, else `pictures` or `unknown`
+    size: int  # bytes on disk
+    encoding: str | None = None
+    delimiter: str | None = None
+    header: tuple[str, ...] = ()
+    named: bool = True  # the header came from the file
+    records: list[list[str | None]] = field(default_factory=list)
+    whole: bool = False  # `records` are all there are
+    sheets: tuple[str, ...] = ()
+    window: tuple[int, int, int] | None = None  # of a bipartite matrix: users, first item, end
+    notes: tuple[str, ...] = ()  # what is doubtful
+
+    def column(self, place: int) -> list[str | None]:
+        """The values of one column, in order."""
+        return [record[place] for record in self.records]
+
+
+def at(path: Path, name: str, most: int = WHOLE_BYTES) -> Look:
+    """How the file at `path` looks; what cannot be told is `unknown` and says why in its notes.
+
+    Args:
+        path: a file.
+        name: its path below the folder that is described.
+        most: bytes up to which it is read whole.
+
+    Raises:
+        SourceError: it cannot be read at all.
+    """
+    size = path.stat().st_size if path.exists() else 0
+    blank = Look(name, "unknown", size)
+    try:
+        return _at(path, blank, most)
+    except OSError as error:
+        raise SourceError(f"{path} cannot be read: {error.strerror or error}") from None
+    except (zipfile.BadZipFile, EOFError, ValueError, csv.Error) as error:
+        return replace(blank, notes=(f"cannot be read: {str(error)[:150]}",))
+
+
+def _at(path: Path, blank: Look, most: int) -> Look:
+    suffix = path.suffix.casefold()
+    if suffix in PICTURES:
+        return replace(blank, format="pictures")
+    if blank.size == 0:
+        return replace(blank, notes=("empty",))
+    if suffix == ".zip":
+        return _zip(path, blank, most)
+    if suffix == ".gz":
+        with gzip.open(path) as stream:
+            return _stream(stream, replace(blank, name=blank.name[:-3]), None, most, blank.name)  # type: ignore[arg-type]
+    if suffix in BOOKS:
+        return _book(path, blank)
+    if suffix == ".parquet":
+        return _parquet(path, blank)
+    if suffix == ".npz":
+        return _sparse(path, blank)
+    with path.open("rb") as stream:
+        return _stream(stream, blank, blank.size, most, blank.name)
+
+
+def _zip(path: Path, blank: Look, most: int) -> Look:
+    """A zip of pictures, or its first table; the other members are taken to be of the same kind."""
+    with zipfile.ZipFile(path) as archive:
+        members = [m for m in archive.infolist() if not m.is_dir() and not m.filename.startswith("__MACOSX")]
+        tables = [m for m in members if not m.filename.casefold().endswith(PICTURES)]
+        if members and not tables:
+            named: list[list[str | None]] = [[member.filename] for member in members]
+            return replace(blank, format="pictures", records=named, notes=(f"{len(members)} pictures",))
+        if not tables:
+            return replace(blank, notes=("an empty archive",))
+        with archive.open(tables[0]) as stream:
+            found = _stream(stream, replace(blank, name=tables[0].filename), None, most, blank.name)  # type: ignore[arg-type]
+    more = (f"holds {len(tables)} files, of which only {tables[0].filename} was looked at",) if len(tables) > 1 else ()
+    return replace(found, notes=(*found.notes, *more))
+
+
+def _stream(stream: BinaryIO, blank: Look, size: int | None, most: int, name: str) -> Look:
+    """Look at text or, where the name says so, at JSON; `blank.name` is the name without compression."""
+    chunks, whole = _chunks(stream, size, most)
+    encoding, texts, notes = _decode(chunks)
+    look = replace(blank, encoding=encoding, whole=whole, notes=tuple(notes))
+    if not texts:
+        return replace(look, name=name)
+    head = texts[0].lstrip()
+    if PurePosixPath(blank.name).suffix.casefold() in (".xlsx", ".parquet", ".npz"):
+        found = replace(look, format="unknown", notes=("a binary file in an archive: unpack it first",))
+    elif head[:1] in ("{", "["):
+        found = _json(texts, look)
+    else:
+        found = _lines(texts, look)
+    thinned = found.records[:: 1 + len(found.records) // RECORDS]
+    return replace(found, name=name, records=thinned, whole=whole and len(thinned) == len(found.records))
+
+
+def _chunks(stream: BinaryIO, size: int | None, most: int) -> tuple[list[bytes], bool]:
+    """All bytes where they are few; else head, middle and tail, cut at line ends where they do not touch."""
+    head = stream.read(most + 1)
+    if len(head) <= most:
+        return [head], True
+    chunk = min(CHUNK_BYTES, most)
+    chunks = [_until_line_end(head[: max(chunk, most // 4)])]
+    if size is None:
+        return [part for part in (*chunks, *_further(stream, chunk)) if part], False
+    for start in (size // 2, size - chunk):
+        stream.seek(start)
+        chunks.append(_until_line_end(_after_line_end(stream.read(chunk)), last=start == size - chunk))
+    return [part for part in chunks if part], False
+
+
+def _further(stream: BinaryIO, chunk: int) -> Iterator[bytes]:
+    """Of a stream that cannot be wound, the chunks after each doubling of the place, and the last one."""
+    place, wanted, last = 0, chunk, b""
+    while place < REACH_BYTES and (read := stream.read(chunk)):
+        place, last = place + len(read), read
+        if place >= wanted:
+            wanted *= 2
+            yield _until_line_end(_after_line_end(read))
+            last = b""
+    yield _until_line_end(_after_line_end(last))
+
+
+def _after_line_end(data: bytes) -> bytes:
+    return data.partition(b"\n")[2]
+
+
+def _until_line_end(data: bytes, *, last: bool = False) -> bytes:
+    return data if last else data[: data.rfind(b"\n") + 1] or data
+
+
+def _decode(chunks: list[bytes]) -> tuple[str | None, list[str], list[str]]:
+    """Encoding, texts, and what is doubtful of them."""
+    head = chunks[0]
+    for mark, name in BOMS:
+        if head.startswith(mark):
+            parts = chunks if name == "utf-8" else chunks[:1]
+            return name, [part.decode(name, "ignore").lstrip("\ufeff") for part in parts], []
+    if b"\0" in head[:4096]:
+        return None, [], ["a binary file of unknown format"]
+    for name in ("utf-8", "gb18030"):
+        texts = _strictly(chunks, name)
+        if texts is not None and (name == "utf-8" or _reads_as_chinese(texts)):
+            return name, texts, []
+    doubt = "neither UTF-8 nor GB 18030; Windows-1252 is a guess: look at accented letters"
+    return "cp1252", [part.decode("cp1252", "replace") for part in chunks], [doubt]
+
+
+def _strictly(chunks: list[bytes], encoding: str) -> list[str] | None:
+    try:
+        return [part.decode(encoding) for part in chunks]
+    except UnicodeDecodeError:
+        return None
+
+
+def _reads_as_chinese(texts: list[str]) -> bool:
+    """Most letters outside ASCII are common Chinese ones; accented letters of Europe read as GB 18030 become rare ones.
+
+    GB 2312 holds the 6,763 common ones.
+    """
+    strange = [c for text in texts for c in text[:200_000] if c > "\x7f"]
+    common = sum(1 for c in strange if _in_gb2312(c))
+    return common >= 0.9 * len(strange)
+
+
+def _in_gb2312(character: str) -> bool:
+    try:
+        character.encode("gb2312")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _json(texts: list[str], look: Look) -> Look:
+    """JSON lines, a list of objects, or one object of many keys."""
+    lines = [line for line in texts[0].splitlines()[:50] if line.strip()]
+    parsed = [_record(line) for line in lines]
+    if len(lines) > 1 and sum(isinstance(p, dict) for p in parsed) >= 0.9 * len(lines):
+        literal = any(_loads(line) is None for line in lines if _record(line) is not None)
+        doubt = ("lines are Python literals, not JSON",) if literal else ()
+        records = [r for text in texts for line in text.splitlines() if isinstance(r := _record(line), dict)]
+        return _objects(records, replace(look, format="jsonl", notes=(*look.notes, *doubt)))
+    values = list(_members(texts[0]))
+    if values and all(isinstance(value, dict) for value in values):
+        return _objects(values, replace(look, format="json"))
+    if texts[0].lstrip()[:1] == "{":
+        rows: list[list[str | None]] = [[key, _text(value)] for key, value in values]
+        return replace(look, format="json", header=("@key", "@value"), records=rows)
+    return replace(look, notes=(*look.notes, "JSON, but neither objects nor one object of many keys"))
+
+
+def _members(text: str) -> Iterator[Any]:
+    """The members of the outermost list or object that `text` begins with, as far as the text reaches."""
+    decoder, place = json.JSONDecoder(), text.index(text.lstrip()[0])
+    keyed, place = text[place] == "{", place + 1
+    gap = re.compile(r"[\s,:]*")
+    while True:
+        place = gap.match(text, place).end()  # type: ignore[union-attr]
+        try:
+            value, place = decoder.raw_decode(text, place)
+            if keyed:
+                place = gap.match(text, place).end()  # type: ignore[union-attr]
+                member, place = decoder.raw_decode(text, place)
+                value = (value, member)
+        except json.JSONDecodeError:
+            return
+        yield value
+
+
+def _record(line: str) -> Any:
+    found = _loads(line)
+    if found is None and line.startswith("{'"):
+        try:
+            return ast.literal_eval(line)
+        except (ValueError, SyntaxError, MemoryError):
+            return None
+    return found
+
+
+def _loads(line: str) -> Any:
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _objects(objects: list[dict[str, Any]], look: Look) -> Look:
+    header = tuple(dict.fromkeys(key for record in objects for key in record))
+    rows = [[None if record.get(name) is None else _text(record[name]) for name in header] for record in objects]
+    return replace(look, header=header, records=rows)
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _lines(texts: list[str], look: Look) -> Look:
+    lines = [line for line in texts[0].splitlines()[:SNIFFED] if line.strip()]
+    if not lines:
+        return replace(look, notes=("nothing but blank lines",))
+    if all(TYPED.match(name) for name in lines[0].split("\t")):
+        return _table(texts, replace(look, format="typed", delimiter="\t"))
+    delimiter, width, share = _delimiter(lines)
+    if width > 20 and all(re.fullmatch(r"[\d.\s,;-]+", line) for line in lines[:50]):
+        return replace(look, format="matrix", delimiter=delimiter, notes=(f"a matrix of numbers with {width} columns",))
+    if share < 0.9 and _are_codes(lines):
+        return _listed(texts, look)
+    return _table(texts, replace(look, format="csv", delimiter=delimiter or ","))
+
+
+def _delimiter(lines: list[str]) -> tuple[str | None, int, float]:
+    """The delimiter that cuts most lines into the same number of cells, that number, and the share of such lines."""
+    best: tuple[str | None, int, float] = (None, 1, 0.0)
+    for delimiter in ("\t", ",", ";", "|", " "):
+        if delimiter == " " and not all(1 < len(line.split(" ")) < 6 and '"' not in line for line in lines):
+            continue
+        widths = Counter(len(cells) for cells in csv.reader(lines, delimiter=delimiter))
+        width, count = widths.most_common(1)[0]
+        share = count / widths.total()
+        if width > 1 and (share, width) > (round(best[2], 2), best[1] if share < 0.98 else 0):
+            best = (delimiter, width, share)
+    return best
+
+
+def _are_codes(lines: list[str]) -> bool:
+    """Nearly all that white space sets apart has a digit in it, and many lines have more than one."""
+    words = [line.split() for line in lines[:200]]
+    codes = [any(c.isdigit() for c in word) and len(word) < 40 for line in words for word in line]
+    return sum(codes) >= 0.95 * len(codes) and len(codes) > 1.5 * len(words)
+
+
+def _listed(texts: list[str], look: Look) -> Look:
+    """`user item item …` where no line begins as another does, else baskets `item item …`."""
+    lines = [line.split() for text in texts for line in text.splitlines() if line.strip()]
+    firsts = [line[0] for line in lines]
+    if len(set(firsts)) == len(firsts):
+        rows: list[list[str | None]] = [[line[0], item] for line in lines for item in line[1:]]
+        return replace(look, format="sequences", header=("user", "item"), records=rows)
+    return replace(look, format="baskets", header=("item",), records=[[item] for line in lines for item in line])
+
+
+def _table(texts: list[str], look: Look) -> Look:
+    """Cells under a header; of chunks from the middle, records that a cut made odd are left out."""
+    delimiter = look.delimiter or ","
+    parts = [list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)) for text in texts]
+    rows = [row for part in parts for row in part if row]
+    if look.format == "typed":
+        header, named = [name.partition(":")[0] for name in rows[0]], True
+    else:
+        named = _is_header(rows[0], rows[1:SNIFFED])
+        header = [n.strip() or f"column_{p}" for p, n in enumerate(rows[0], 1)] if named else _numbered(len(rows[0]))
+    fitting: list[list[str | None]] = [list(row) for row in rows[named:] if len(row) == len(header)]
+    odd = len(rows) - named - len(fitting)
+    doubt = (f"{odd} of {len(rows)} records have another number of cells than the header",) if odd else ()
+    return replace(look, header=tuple(header), named=named, records=fitting, notes=(*look.notes, *doubt))
+
+
+def _numbered(width: int) -> list[str]:
+    return [f"column_{place}" for place in range(1, width + 1)]
+
+
+def _is_header(first: list[str], rest: list[list[str]]) -> bool:
+    """Whether the first line holds names: different texts, no numbers, and at no place a value of the lines below."""
+    cells = [cell.strip() for cell in first]
+    if len(set(filter(None, cells))) < len(list(filter(None, cells))) or not any(cells):
+        return False
+    if any(re.fullmatch(r"[+-]?[\d.,:/ -]*\d[\d.,:/ -]*", cell) for cell in cells):
+        return False
+    below = [{row[place].strip() for row in rest if len(row) == len(first)} for place in range(len(first))]
+    repeated = any(cell and cell in values for cell, values in zip(cells, below, strict=True))
+    return not repeated and all(len(cell) <= 60 for cell in cells)
+
+
+def _book(path: Path, blank: Look) -> Look:
+    from python_calamine import CalamineError, CalamineWorkbook
+
+    try:
+        book = CalamineWorkbook.from_path(str(path))
+        grid = book.get_sheet_by_name(book.sheet_names[0]).to_python(nrows=20_000)
+    except CalamineError as error:
+        return replace(blank, notes=(f"not a workbook: {error}",))
+    rows = [[_cell(cell) for cell in row] for row in grid if any(cell != "" for cell in row)]
+    if not rows:
+        return replace(blank, notes=("the first sheet is empty",))
+    header = tuple(name or f"column_{place}" for place, name in enumerate(rows[0], 1))
+    return replace(blank, format="excel", header=header, records=rows[1:], sheets=tuple(book.sheet_names), whole=False)
+
+
+def _cell(value: Any) -> str | None:
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value) if value != "" else None
+
+
+def _parquet(path: Path, blank: Look) -> Look:
+    import pyarrow.parquet as pq
+
+    content = pq.ParquetFile(path)
+    groups = sorted({0, content.num_row_groups // 2, content.num_row_groups - 1}) if content.num_row_groups else []
+    rows: list[list[str | None]] = []
+    for group in groups:
+        batch = next(content.iter_batches(RECORDS // 6, row_groups=[group]), None)
+        rows += [[_stored(v) for v in record.values()] for record in (batch.to_pylist() if batch else [])]
+    whole = len(rows) == content.metadata.num_rows
+    return replace(blank, format="parquet", header=tuple(content.schema_arrow.names), records=rows, whole=whole)
+
+
+def _stored(value: Any) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False, default=str) if isinstance(value, list | dict) else str(value)
+
+
+def _sparse(path: Path, blank: Look) -> Look:
+    """A SciPy sparse matrix; of one that has users before items on both sides, the window of users' items."""
+    import numpy as np
+
+    with np.load(path, allow_pickle=False) as stored:
+        if not {"indptr", "indices", "shape"} <= set(stored.files):
+            return replace(blank, notes=(f"arrays {', '.join(stored.files)}: no sparse matrix",))
+        shape = [int(n) for n in stored["shape"]]
+        starts, columns = stored["indptr"], stored["indices"]
+    facts = f"{shape[0]} × {shape[1]}, {len(columns)} stored values"
+    window = None
+    if shape[0] == shape[1] and len(columns):
+        border = int(columns[: starts[1]].min()) if starts[1] else int(columns.min())
+        ours, theirs = columns[: starts[border]], columns[starts[border] :]
+        if len(ours) and ours.min() >= border and (not len(theirs) or theirs.max() < border):
+            window = (border, border, shape[1])
+    header = ("row", "column", "value")
+    return replace(blank, format="matrix", header=header, window=window, notes=(facts,))
