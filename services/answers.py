@@ -53,7 +53,8 @@ def recommend(shelf: Shelf, question: Recommend, user_id: str | None) -> Answer:
 def related(shelf: Shelf, question: Related) -> Answer:
     """What goes with a product; popular products, near ones first, fill what the ranker leaves open.
 
-    A product that the ranker does not place because of the one asked about gives way to them.
+    A product that the ranker does not place because of the one asked about gives way to them, and so does one that
+    fewer than `privacy.min_users` users took together with it.
 
     Raises:
         UnknownProduct: the catalogue does not hold it.
@@ -66,7 +67,8 @@ def related(shelf: Shelf, question: Related) -> Answer:
     allowed[item] = False
     kept = shelf.release.histories
     asking = histories.of_products(np.array([item]), kept.products, kept.as_of_us)
-    ranked = [pick for pick in shelf.ranked(asking, allowed, question.k) if pick.why]
+    shown = allowed & shelf.evidence.enough(item)
+    ranked = [pick for pick in shelf.ranked(asking, shown, question.k) if pick.why]
     reasons = [f"goes with {catalogue.name(item)}"] * len(ranked)
     rings = (allowed & near for near in catalogue.around(item))
     return _answer(shelf, ranked, reasons, rings, question.k, f"product {question.product_id}")
@@ -130,7 +132,7 @@ def _item(shelf: Shelf, pick: Pick, reason: str) -> Item:
 
 
 def _because(shelf: Shelf, history: Histories, pick: Pick) -> str:
-    if not pick.why:
+    if not pick.why or (pick.why != pick.item and not shelf.evidence.enough(pick.why)[pick.item]):
         return POPULAR_REASON["popular_7d"] if shelf.popular[0, pick.item] > 0 else f"ranked by {pick.source}"
     name = "it" if pick.why == pick.item else shelf.catalogue.name(pick.why)
     kinds = set(history.kind[history.product == pick.why].tolist())

@@ -29,16 +29,16 @@ SERVING = Path(__file__).resolve().parent.parent / "data" / "serving"
 ANSWERS = Counter("tandem_answers", "Answers given, by task and by source of their first item", ["task", "source"])
 
 
-def load(settings: Settings) -> tuple[bytes, dict[str, Shelf]]:
-    """The pseudonym key, and a shelf for each task.
+def load(settings: Settings) -> dict[str, tuple[bytes, Shelf]]:
+    """For each task a shelf, and the pseudonym key that its release was made with: the present or a retired one.
 
     Raises:
         SettingsError: there is no pseudonym key.
-        ReleaseError: a release is missing, altered, or does not fit its task or the key.
+        ReleaseError: a release is missing, altered, or does not fit its task or any key.
     """
-    key = privacy.load_key(settings)
+    keys = privacy.load_keys(settings)
     folder = settings.serving or SERVING
-    return key, {task: shelf.load(folder, task, privacy.key_id(key), RANKERS) for task in ("recommend", "related")}
+    return {task: shelf.with_key(folder, task, keys, RANKERS) for task in ("recommend", "related")}
 
 
 @bentoml.service(
@@ -54,7 +54,9 @@ class Tandem:
     """What each customer wants next, and which products belong together."""
 
     def __init__(self) -> None:
-        self._key, self._shelves = load(Settings())
+        loaded = load(Settings())
+        self._key = loaded["recommend"][0]
+        self._shelves = {task: ready for task, (_, ready) in loaded.items()}
         for task, ready in self._shelves.items():
             answers.warm_up(ready)
             log.info("%s: %s", task, ready)

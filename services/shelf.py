@@ -1,6 +1,6 @@
 """A release made ready to answer: its catalogue as arrays, its users by pseudonym, its popular products."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 
 from services import recent
 from services.catalogue import Catalogue
+from services.evidence import Evidence
 from services.schemas import Event
 from tandem import release
+from tandem.data import privacy
 from tandem.errors import ReleaseError
 from tandem.features.histories import Histories
 from tandem.ranking.ranker import Ranker, top_k
@@ -39,6 +41,7 @@ class Shelf:
     user_row: Mapping[str, int]  # pseudonym -> row of the release's histories
     popular: NDArray[np.float32]  # (windows, products) demand over each window of POPULAR
     popular_order: NDArray[np.int32]  # products with any such demand, most wanted first
+    evidence: Evidence
 
     @classmethod
     def of(cls, found: Release) -> "Shelf":
@@ -47,7 +50,7 @@ class Shelf:
         order = np.lexsort(-popular[::-1])
         wanted = order[(popular[-1, order] > 0) & (order > 0)]
         user_row = {user_id: row for row, user_id in enumerate(found.histories.user_ids)}
-        return cls(found, Catalogue.of(found.catalogue), user_row, popular, wanted.astype(np.int32))
+        return cls(found, Catalogue.of(found.catalogue), user_row, popular, wanted.astype(np.int32), Evidence.of(found))
 
     def __str__(self) -> str:
         """One line for the log."""
@@ -105,3 +108,18 @@ def load(folder: Path, task: str, key_id: str, rankers: Mapping[str, type[Ranker
     if task not in tasks:
         raise ReleaseError(f"{found.folder}: {found.name} answers {', '.join(tasks)}, not {task}")
     return Shelf.of(found)
+
+
+def with_key(
+    folder: Path, task: str, keys: Sequence[bytes], rankers: Mapping[str, type[Ranker]]
+) -> tuple[bytes, Shelf]:
+    """The shelf of the release in `folder`/`task`, and the one of the pseudonym keys that it was made with.
+
+    Args:
+        keys: the present one, then those that were retired and are not forgotten yet.
+
+    Raises:
+        ReleaseError: as `load`; it was made with none of the keys.
+    """
+    key = privacy.key_for(keys, release.read_manifest(folder / task)["key_id"]) or keys[0]
+    return key, load(folder, task, privacy.key_id(key), rankers)

@@ -11,12 +11,13 @@ import hashlib
 import json
 import logging
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from tandem import files
@@ -126,6 +127,26 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     if not path.exists():
         raise ReleaseError(f"{folder} is not a release: {MANIFEST} is missing")
     return dict(files.read_json(path))
+
+
+def forget(folder: Path, user_ids: Collection[str]) -> bool:
+    """Take users out of a release's histories and seal it anew; return whether one was there.
+
+    What the ranker learned from them stays, and the manifest says of how many, under `erased`. A call that was cut
+    short is finished by the next one.
+    """
+    manifest = read_manifest(folder)
+    path = folder / "state" / "histories.npz"
+    histories = Histories.read(path)
+    rows = np.flatnonzero(~np.isin(histories.user_ids.astype(str), list(user_ids)))
+    if len(rows) < len(histories):
+        histories.take(rows).write(path)
+    gone = int(manifest["users"]) - len(rows)
+    if gone:
+        manifest |= {"users": len(rows), "erased": manifest.get("erased", 0) + gone}
+        manifest["content_hash"] = _seal(folder, manifest)
+        files.write_json(manifest, folder / MANIFEST)
+    return bool(gone)
 
 
 def _rows_of(vocabulary: Vocabulary, catalogue: pd.DataFrame) -> pd.DataFrame:

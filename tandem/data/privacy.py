@@ -1,23 +1,36 @@
 """Users' ids become pseudonyms here: a keyed hash, so that nobody without the key can compute one or try guesses.
 
-The key comes from the environment (`TANDEM_PSEUDONYM_KEY`) or from a local file (`TANDEM_PSEUDONYM_KEY_FILE`).
-A raw user id is never written, logged or put into an error message.
+The key comes from the environment (`TANDEM_PSEUDONYM_KEY`) or from a local file (`TANDEM_PSEUDONYM_KEY_FILE`), which
+is encrypted where there is a `TANDEM_VAULT_KEY`; after a rotation it holds the retired keys too, one a line, the
+present one first. A raw user id is never written, logged or put into an error message.
 """
 
 import hmac
 import logging
 import os
+import re
 import secrets
+from collections.abc import Iterable
 from pathlib import Path
 
-import pandas as pd
 
-from tandem.errors import SettingsError
+from tandem.data import vault
+from tandem.data.masking import mask as mask
+from tandem.data.vault import KEY_BYTES, VaultError, parse_key
+from tandem.errors import SettingsError, SourceError
+from tandem.params import PrivacyParams
 from tandem.settings import Settings
 
 log = logging.getLogger(__name__)
 
-KEY_BYTES = 32
+PURPOSE = "pseudonym keys"
+IDENTIFYING = re.compile(
+    r"(^|_)((first|last|full|sur|user|nick)?_?name|e?_?mail|phone|tel|mobile|address|street|zip|zip_?code|post_?code|"
+    r"birth.*|dob|ssn|iban|passport|tax_?id|ip|latitude|longitude|lat|lon)(_|$)"
+    r"|姓名|邮箱|电话|手机|地址|邮编|生日|身份证",
+    re.IGNORECASE,
+)
+"""Names of attributes that tell who somebody is, alone or with another."""
 
 
 def load_key(settings: Settings) -> bytes:
@@ -25,16 +38,32 @@ def load_key(settings: Settings) -> bytes:
 
     Raises:
         SettingsError: there is none, or it is not 64 hex digits. The key itself is never in the message.
+        VaultError: the key file is encrypted and cannot be opened.
+    """
+    return load_keys(settings)[0]
+
+
+def load_keys(settings: Settings) -> list[bytes]:
+    """The pseudonym key, and then the retired ones that the key file still holds, the latest first.
+
+    Raises:
+        SettingsError: as `load_key`.
     """
     if settings.pseudonym_key is not None:
-        return _parse(settings.pseudonym_key.get_secret_value(), "TANDEM_PSEUDONYM_KEY")
+        return [parse_key(settings.pseudonym_key.get_secret_value(), "TANDEM_PSEUDONYM_KEY")]
     try:
-        return _parse(settings.key_file.read_text(encoding="ascii", errors="replace"), str(settings.key_file))
+        lines = _read_file(settings).decode("ascii", errors="replace").strip().split("\n")
     except OSError as error:
         raise SettingsError(
             f"no pseudonym key: TANDEM_PSEUDONYM_KEY is not set and {settings.key_file} cannot be read "
             f"({error.strerror}); `tandem ingest` makes one, or take the one the data was registered with"
         ) from None
+    return [parse_key(line, str(settings.key_file)) for line in lines]
+
+
+def key_for(keys: Iterable[bytes], wanted: str) -> bytes | None:
+    """The key of this id among `keys`."""
+    return next((key for key in keys if key_id(key) == wanted), None)
 
 
 def ensure_key(settings: Settings) -> bytes:
@@ -81,35 +110,111 @@ def pseudonym(key: bytes, user_id: str) -> str:
     return hmac.digest(key, user_id.encode(), "sha256").hex()[:32]
 
 
-def pseudonyms(key: bytes, user_ids: pd.Series) -> pd.Series:
-    """`pseudonym` of each id; a missing id stays missing."""
-    known = {user_id: pseudonym(key, user_id) for user_id in user_ids.dropna().unique()}
-    return user_ids.map(known)
+def allowed(attributes: Iterable[str], params: PrivacyParams) -> None:
+    """Hold a source's attributes of users against `privacy.user_attributes`; an identifying one on it is a WARNING.
+
+    Raises:
+        SourceError: an attribute is not on the list.
+    """
+    for name in attributes:
+        telling = IDENTIFYING.search(name) is not None
+        if name not in params.user_attributes:
+            advice = (
+                "it tells who somebody is, and slices need none of it: leave it out of the source, or derive a coarse "
+                "band in the export (age_band, region)"
+                if telling
+                else "add it to the list (a source recommends its own under `params.privacy`), or leave it out"
+            )
+            listed = ", ".join(params.user_attributes) or "nothing"
+            raise SourceError(f"users: attribute {name!r} is not in `privacy.user_attributes` ({listed}); {advice}")
+        if telling:
+            log.warning("users: attribute %s is on `privacy.user_attributes` though it may tell who somebody is", name)
 
 
 def _has_key(settings: Settings) -> bool:
     return settings.pseudonym_key is not None or settings.key_file.exists()
 
 
-def _parse(text: str, where: str) -> bytes:
-    digits = text.strip()
+def rotate_key(settings: Settings) -> bytes:
+    """Make a new pseudonym key, which the key file names first; the present one stays behind it, retired.
+
+    Raises:
+        SettingsError: the key stands in the environment, where nobody but its owner can change it.
+    """
+    if settings.pseudonym_key is not None:
+        raise SettingsError(
+            "the pseudonym key stands in TANDEM_PSEUDONYM_KEY: put it into a key file (64 hex digits, mode 600) and "
+            "unset the variable; then it can be rotated"
+        )
+    keys = [secrets.token_bytes(KEY_BYTES), *load_keys(settings)]
+    _write_file(settings, keys)
+    vault.record(settings, "rotate pseudonym key")
+    return keys[0]
+
+
+def forget_keys(settings: Settings) -> int:
+    """Remove the retired keys from the key file, and return how many there were."""
+    keys = load_keys(settings)
+    if len(keys) > 1:
+        _write_file(settings, keys[:1])
+        vault.record(settings, "forget retired pseudonym keys")
+    return len(keys) - 1
+
+
+def encrypt_keys(settings: Settings) -> bool:
+    """Encrypt a plain key file in place, and return whether it was plain.
+
+    Raises:
+        VaultError: there is no key of the vault.
+        SettingsError: there is no key file.
+    """
+    if vault.vault_key(settings) is None:
+        raise VaultError(
+            "TANDEM_VAULT_KEY is not set; make one: python -c 'import secrets; print(secrets.token_hex(32))'"
+        )
+    if key_file_is_encrypted(settings):
+        return False
+    _write_file(settings, load_keys(settings.model_copy(update={"pseudonym_key": None})))
+    vault.record(settings, "encrypt pseudonym keys")
+    return True
+
+
+def key_file_is_encrypted(settings: Settings) -> bool:
+    """Whether the key file is there and encrypted."""
+    return settings.key_file.exists() and vault.is_sealed(settings.key_file.read_bytes())
+
+
+def _read_file(settings: Settings) -> bytes:
+    content = settings.key_file.read_bytes()
+    return vault.read(settings, settings.key_file, PURPOSE) if vault.is_sealed(content) else content
+
+
+def _write_file(settings: Settings, keys: Iterable[bytes]) -> None:
     try:
-        key = bytes.fromhex(digits)
-    except ValueError:
-        key = b""
-    if len(key) != KEY_BYTES:
-        raise SettingsError(f"{where} holds {len(digits)} characters where {2 * KEY_BYTES} hex digits are expected")
-    return key
+        vault.write(settings.key_file, _content(settings, keys))
+    except OSError as error:
+        raise SettingsError(f"cannot write a pseudonym key to {settings.key_file}: {error.strerror}") from None
+
+
+def _content(settings: Settings, keys: Iterable[bytes]) -> bytes:
+    """What the key file holds: encrypted where there is a key of the vault, else plain, with a WARNING."""
+    content = "".join(f"{key.hex()}\n" for key in keys).encode()
+    secret = vault.vault_key(settings)
+    if secret is None:
+        log.warning(
+            "%s is not encrypted: TANDEM_VAULT_KEY is not set (`tandem keys encrypt` makes up for it)",
+            settings.key_file,
+        )
+        return content
+    return vault.seal(secret, content, PURPOSE)
 
 
 def _generate(settings: Settings) -> None:
     """Write a new key, complete or not at all; a key that another process wrote first is left alone."""
     path = settings.key_file
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    partial = path.with_name(f".{path.name}.{os.getpid()}.new")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.touch(mode=0o600, exist_ok=False)
-        partial.write_text(secrets.token_hex(KEY_BYTES) + "\n", encoding="ascii")
+        vault.write(partial, _content(settings, [secrets.token_bytes(KEY_BYTES)]))
         os.link(partial, path)
         log.info("wrote a new pseudonym key to %s; without it pseudonyms cannot be continued: keep it safe", path)
     except FileExistsError:

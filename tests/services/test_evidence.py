@@ -1,0 +1,71 @@
+"""An association that few people stand behind is shown to nobody."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from services import answers, shelf
+from services.evidence import Evidence
+from services.schemas import Recommend, Related
+from services.shelf import Shelf
+from tandem.data import privacy
+
+
+@pytest.fixture
+def strict(serving: Path, key: bytes, rankers: dict) -> Shelf:
+    """The shop, where an association needs two users: phones and their cases have them, cables do not."""
+    found = shelf.load(serving, "related", privacy.key_id(key), rankers)
+    return dataclasses.replace(found, evidence=dataclasses.replace(found.evidence, min_users=2))
+
+
+def test_users_who_took_both_are_counted_once_each_and_unknown_ones_not_at_all(strict: Shelf) -> None:
+    index = strict.catalogue.index
+    users = strict.evidence.users(index["phone-a"])
+    assert {name: int(users[item]) for name, item in index.items() if users[item]} == {
+        "phone-a": 3,  # finn, bert, anna
+        "case-a": 2,  # bert, anna
+        "cable": 1,  # bert
+    }
+    assert strict.evidence.users(index["cable"])[index["cable"]] == 2  # dora and bert, not the order of nobody
+
+
+def test_counts_agree_with_a_matrix_product(strict: Shelf) -> None:
+    taken = strict.evidence.taken.toarray()
+    for item in range(taken.shape[1]):
+        assert np.array_equal(strict.evidence.users(item), taken.T @ taken[:, item])
+
+
+def test_what_one_user_took_together_is_not_told(shop: Shelf, strict: Shelf) -> None:
+    def told(found: Shelf) -> set[str]:
+        answer = answers.related(found, Related(product_id="phone-a", k=6))
+        return {item.product_id for item in answer.items if item.reason == "goes with Phone A"}
+
+    assert told(shop) == {"case-a", "cable"}
+    assert told(strict) == {"case-a"}
+
+
+def test_popular_products_fill_the_place_and_say_that_they_are_popular(strict: Shelf) -> None:
+    items = answers.related(strict, Related(product_id="phone-a", k=6)).items
+    (cable,) = [item for item in items if item.product_id == "cable"]
+    assert cable.reason == "popular in the last 7 days"
+
+
+def test_a_recommendation_names_no_product_that_few_took_with_it(shop: Shelf, strict: Shelf) -> None:
+    def reason(found: Shelf) -> str:
+        user = privacy.pseudonym(bytes(range(32)), "finn")
+        answer = answers.recommend(found, Recommend(user_id="finn", k=6), user)
+        return next(item.reason for item in answer.items if item.product_id == "cable")
+
+    assert reason(shop) == "because you bought Phone A"
+    assert reason(strict) == "popular in the last 7 days"
+
+
+def test_the_bound_and_the_kinds_come_from_the_releases_manifest(strict: Shelf) -> None:
+    found = strict.release
+    manifest = {**found.manifest, "min_users": 7, "target_kinds": ["favourite"]}
+    evidence = Evidence.of(dataclasses.replace(found, manifest=manifest))
+    assert evidence.min_users == 7
+    assert evidence.taken.nnz == 0
+    assert not evidence.enough(1).any()
