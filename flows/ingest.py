@@ -1,17 +1,20 @@
 """Take a shop's raw files in: the one entrance for data.
 
-Reads   the shop's folder or file, sources/<source>.yaml
+Reads   the shop's folder or file, its SQL databases, addresses of pictures, sources/<source>.yaml
 Writes  data/raw/<source>/… and its .dvc file, data/truth/demo/ for the demo shop,
         data/raw/key_id.txt     which pseudonym key the data is registered with
         data/raw/as_of.txt      when raw files last came in
-        data/accepted/manifest.json, and `source` with what it recommends in params.yaml
+        data/accepted/{manifest.json,profile.json,runs/}, and `source` with what it recommends in params.yaml
 
-Raw files only ever come in: one that is there already must have the same bytes.
+Raw files only ever come in: one that is there already must have the same bytes. What is new is copied, as a clone that
+shares its blocks where the file system can. Never as a hard link: that would change with the shop's own file.
 """
 
 import filecmp
+import io
 import logging
 import os
+import re
 import shutil
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -22,8 +25,9 @@ from typing import Any
 from prefect import flow
 from ruamel.yaml import YAML
 from ruamel.yaml.representer import RoundTripRepresenter
+from sqlalchemy import URL
 
-from flows import prepare, versions
+from flows import extracts, pictures, prepare, versions
 from tandem import demo, files
 from tandem.data import privacy
 from tandem.data.sources import Block, Picture, Source
@@ -40,8 +44,15 @@ AS_OF = RAW / "as_of.txt"
 TRUTH = Path("data/truth")
 SNAPSHOT = Path("data/snapshot/manifest.json")
 ACCEPTED = Path("data/accepted/manifest.json")
+PROFILE = "profile.json"
+JUDGEMENTS = Path("data/docs/runs")
 OPTIONAL = (ACCEPTED.parent, Path("data/champion"))
 """Inputs of the pipeline that may be empty, but must be there for DVC."""
+
+PIECE = 2**30
+
+WHOLE = {"window_s"}
+"""Keys of params.yaml whose value is one thing though it is written as a mapping: what it holds is data."""
 
 DEMO = "demo"
 DEMO_SEED = 7
@@ -54,48 +65,104 @@ def ingest(source: str | None = None, raw: Path | None = None) -> None:
     Args:
         source: name of a file of sources/; by default the one in params.yaml, which is switched otherwise.
         raw: the shop's export, a folder or one file; by default `Settings.inbox`, else what was taken in before. The
-            demo shop makes its own.
+            demo shop makes its own. Databases and addresses that the source names are asked either way.
 
     Raises:
-        SourceError: no such source, nothing to read, or a file that came before with other content.
-        SettingsError: the data was registered with another pseudonym key than the one at hand.
+        SourceError: no such source, nothing to read, a file that came before with other content, or a database or an
+            address that fails.
+        SettingsError: the data was registered with another pseudonym key than the one at hand, or a database's URL is
+            not in the environment.
     """
     settings = prepare()
     name = source or read_source()
     described = Source.read(SOURCES / f"{name}.yaml")
-    arriving = _arriving(described, raw or settings.inbox)
+    raw = raw or settings.inbox
+    arriving, urls = _arriving(described, raw), extracts.urls(described)
     register_key(settings)
     switch(described)
     for folder in OPTIONAL:
         _keep(folder)
-    keep_accepted(name, new=bool(arriving))
-    if arriving or not AS_OF.exists():
+    if not AS_OF.exists():
         _write_text(AS_OF, datetime.now(UTC).isoformat())
-    for path, target in arriving.items():
-        _copy(path, target)
+    keep_accepted(name, new=False)
     if name == DEMO and not (RAW / DEMO).exists():
         make_demo(RAW / DEMO, TRUTH / DEMO)
+    new = _take_files(name, arriving) + _take_extracts(described, urls) + _take_pictures(described, raw)
+    _ensure_some(name)
     versions.add(RAW / name)
-    log.info("%s: %d new raw files, %d in all", name, len(arriving), sum(p.is_file() for p in (RAW / name).rglob("*")))
+    log.info("%s: %d new raw files and pictures, %d raw files in all", name, new, len(_raw_files(name)))
+
+
+def _take_files(name: str, arriving: Mapping[Path, Path]) -> int:
+    if arriving:
+        _note_arrival(name)
+    for path, target in arriving.items():
+        _copy(path, target)
+    return len(arriving)
+
+
+def _take_extracts(source: Source, urls: Mapping[str, URL]) -> int:
+    count = 0
+    for extract in source.extracts:
+        for partial, target in extracts.draw(extract, urls[extract.name], RAW / source.name).items():
+            _note_arrival(source.name)
+            partial.replace(target)
+            count += 1
+    return count
+
+
+def _take_pictures(source: Source, raw: Path | None) -> int:
+    tally = pictures.take(source, raw, RAW / source.name)
+    if tally.new:
+        _note_arrival(source.name)
+    return tally.new
+
+
+def _note_arrival(name: str) -> None:
+    """Write down that raw files come in now; called before they are there, so that a killed run leaves none unnoted."""
+    keep_accepted(name, new=True)
+    _write_text(AS_OF, datetime.now(UTC).isoformat())
+
+
+def _ensure_some(name: str) -> None:
+    if not _raw_files(name):
+        raise SourceError(f"source {name} has no raw files: its extracts returned no rows")
+
+
+def _raw_files(name: str) -> list[Path]:
+    return [path for path in (RAW / name).rglob("*") if path.is_file() and not _is_hidden(path.relative_to(RAW))]
 
 
 def switch(source: Source, path: Path = PARAMS) -> None:
     """Let params.yaml name `source` and hold the values it recommends; comments and all else stay as they are.
 
+    Of the values that sources may recommend, those that this one does not are the demo shop's.
+
     Raises:
         SourceError: the source recommends a value for a key that params.yaml does not have; nothing is written.
     """
     yaml = _yaml()
-    document = yaml.load(path)
+    before = path.read_text(encoding="utf-8")
+    document = yaml.load(before)
     if document["source"] == source.name:
         return
     log.info("params.yaml: source %s instead of %s, with the values it recommends", source.name, document["source"])
     document["source"] = source.name
-    described = SOURCES / f"{source.name}.yaml"
-    _merge(document, yaml.load(described).get("params", {}), f"{described}: params.")
+    for name in (DEMO, source.name):  # what the source before recommended goes back to what suits the demo shop
+        described = SOURCES / f"{name}.yaml"
+        _merge(document, yaml.load(described).get("params", {}), f"{described}: params.")
+    out = io.StringIO()
+    yaml.dump(document, out)
     partial = path.with_name(f".{path.name}.partial")
-    yaml.dump(document, partial)
+    partial.write_text(_moved_back(out.getvalue(), before), encoding="utf-8")
     partial.replace(path)
+
+
+def _moved_back(text: str, before: str) -> str:
+    """Comments of changed lines one space after their value: ruamel.yaml pads them to where a longer value put them."""
+    kept = set(before.splitlines())
+    lines = (line if line in kept else re.sub(r" {2,}# ", " # ", line) for line in text.splitlines())
+    return "\n".join(lines) + "\n"
 
 
 class _AsWritten(RoundTripRepresenter):
@@ -118,12 +185,15 @@ def _merge(values: Any, recommended: Mapping[str, Any], prefix: str) -> None:
     for key, value in recommended.items():
         if key not in values:
             raise SourceError(f"{prefix}{key} is no key of params.yaml; there are {', '.join(map(str, values))}")
-        if isinstance(value, Mapping) and isinstance(values.get(key), Mapping):
+        if isinstance(value, Mapping) and isinstance(values.get(key), Mapping) and key not in WHOLE:
             _merge(values[key], value, f"{prefix}{key}.")
         elif values.get(key) != value:
             log.info("%s%s = %s", prefix, key, value)
             if isinstance(value, list) and isinstance(values.get(key), list):
                 values[key][:] = value
+            elif isinstance(value, Mapping) and isinstance(values.get(key), Mapping):
+                values[key].clear()
+                values[key].update(value)
             else:
                 values[key] = value
 
@@ -141,14 +211,28 @@ def register_key(settings: Settings) -> None:
 
 
 def keep_accepted(source: str, *, new: bool) -> None:
-    """Remember the accepted snapshot before new files change it: `stages.validate` compares volumes with it.
+    """Remember the accepted snapshot and all judgements before new files change them, for `stages.validate`.
 
-    Without new files nothing changes, so that a rerun finds the same inputs. A manifest of another source is dropped.
+    Kept are manifest and profile of the accepted snapshot, with which the next is compared, and the pages of Data Docs.
+    Without new files nothing changes, so that a rerun finds the same inputs. What is of another source is dropped.
     """
-    if new and SNAPSHOT.exists() and files.read_json(SNAPSHOT)["source"] == source:
-        _copy(SNAPSHOT, ACCEPTED)
-    elif ACCEPTED.exists() and files.read_json(ACCEPTED)["source"] != source:
-        ACCEPTED.unlink()
+    if ACCEPTED.exists() and files.read_json(ACCEPTED)["source"] != source:
+        for path in (ACCEPTED, ACCEPTED.with_name(PROFILE)):
+            path.unlink(missing_ok=True)
+    if not new:
+        return
+    if SNAPSHOT.exists() and files.read_json(SNAPSHOT)["source"] == source:
+        for name in (PROFILE, SNAPSHOT.name):  # the manifest last: where it is, all is there
+            ACCEPTED.with_name(name).unlink(missing_ok=True)
+            if SNAPSHOT.with_name(name).exists():
+                _copy(SNAPSHOT.with_name(name), ACCEPTED.with_name(name))
+    if JUDGEMENTS.is_dir():
+        kept = ACCEPTED.with_name(JUDGEMENTS.name)
+        partial = kept.with_name(f".{kept.name}.partial")
+        for folder in (partial, kept):
+            shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(JUDGEMENTS, partial)
+        partial.replace(kept)
 
 
 def make_demo(raw: Path, truth: Path) -> None:
@@ -169,22 +253,46 @@ def _arriving(source: Source, raw: Path | None) -> dict[Path, Path]:
     """
     folder = RAW / source.name
     if raw is None:
-        if source.name != DEMO and not folder.is_dir():
+        if source.name != DEMO and not source.extracts and not folder.is_dir():
             raise SourceError(f"source {source.name} has no raw files yet: name their folder (RAW=… or --raw …)")
         return {}
     readable = _read_by(source, raw)
     base = raw if raw.is_dir() else raw.parent
     targets = {path: folder / path.relative_to(base) for path in readable}
     new = {path: target for path, target in targets.items() if not target.exists()}
-    for path, target in targets.items():
-        if path not in new and not _same(path, target):
-            raise SourceError(f"{path} differs from {target}, which came before: raw files never change; rename it")
+    came = {path: target for path, target in targets.items() if path not in new}
+    _check_unchanged(came, Settings().home / "compared" / f"{source.name}.json")
     return new
 
 
+def _check_unchanged(came: Mapping[Path, Path], record: Path) -> None:
+    """Raise if a file has not the bytes of the one that came before.
+
+    What was found equal once is not read again while size and time of both stay as `record` has them, so that the
+    hundredth day costs no more than the first.
+    """
+    known = files.read_json(record) if record.exists() else {}
+    equal = {}
+    for path, target in came.items():
+        stamp = [str(path.resolve()), *_stamp(path), *_stamp(target)]
+        if known.get(str(target)) != stamp and not _same(path, target):
+            raise SourceError(f"{path} differs from {target}, which came before: raw files never change; rename it")
+        equal[str(target)] = stamp
+    if known | equal != known:
+        files.write_json(known | equal, record)
+
+
+def _stamp(path: Path) -> list[int]:
+    found = path.stat()
+    return [found.st_size, found.st_mtime_ns]
+
+
 def _read_by(source: Source, raw: Path) -> list[Path]:
-    """Files of the shop's export that the source reads, in order."""
-    patterns = _patterns(source)
+    """Files of the shop's export that the source reads as they are, in order.
+
+    There may be none where pictures are there to pack or databases to ask.
+    """
+    patterns = [pattern.partition("!")[0] for pattern in _patterns(source)]  # of archives, which come as they are
     try:
         if not raw.exists():
             raise SourceError(f"raw data {raw} does not exist")
@@ -194,12 +302,20 @@ def _read_by(source: Source, raw: Path) -> list[Path]:
             found = {path for pattern in patterns for path in raw.glob(pattern) if path.is_file()}
         else:
             found = {raw} if any(fnmatch(raw.name, Path(pattern).name) for pattern in patterns) else set()
+        others = source.extracts or pictures.find(source, raw)
     except OSError as error:
         raise SourceError(f"raw data {raw} cannot be read: {error.strerror}") from None
-    visible = sorted(path for path in found if not path.name.startswith("."))
-    if not visible:
-        raise SourceError(f"raw data {raw} has no file that source {source.name} reads: {', '.join(patterns)}")
+    base = raw if raw.is_dir() else raw.parent
+    visible = sorted(path for path in found if not _is_hidden(path.relative_to(base)))
+    if not visible and not others:
+        packed = [found.files for found in source.pictures if found.files]
+        wanted = ", ".join([*patterns, *packed])
+        raise SourceError(f"raw data {raw} has no file that source {source.name} reads: {wanted}")
     return visible
+
+
+def _is_hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
 
 
 def _raise(error: OSError) -> None:
@@ -207,12 +323,17 @@ def _raise(error: OSError) -> None:
 
 
 def _patterns(source: Source) -> list[str]:
+    """Patterns of all files that the source reads as they are."""
     blocks: list[Block] = [block for found in source.blocks.values() for block in found]
-    pictures = [cell.archive for block in blocks for cell in block.columns.values() if isinstance(cell, Picture)]
-    return sorted({*(block.files for block in blocks), *pictures})
+    beside = [pattern for block in blocks for pattern in (*block.beside, *(join.files for join in block.join))]
+    cells = [cell for block in blocks for cell in block.columns.values()]
+    archives = [cell.archive for cell in cells if isinstance(cell, Picture) and cell.archive]
+    links = [found.links.files for found in source.pictures if found.links]
+    return sorted({*(block.files for block in blocks), *beside, *archives, *links})
 
 
 def _same(path: Path, other: Path) -> bool:
+    """Whether both have the same bytes; of files of different size none is read."""
     try:
         return filecmp.cmp(path, other, shallow=False)
     except OSError as error:
@@ -220,14 +341,31 @@ def _same(path: Path, other: Path) -> bool:
 
 
 def _copy(path: Path, target: Path) -> None:
-    """Copy a file's bytes, all or nothing."""
+    """Copy a file's bytes, all or nothing; a file that changes meanwhile is refused, since half of it would stay."""
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f".{target.name}.partial")
     try:
-        shutil.copyfile(path, partial)
+        before = path.stat()
+        _clone(path, partial)
+        after = path.stat()
     except OSError as error:
         raise SourceError(f"{path} cannot be read: {error.strerror}") from None
+    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+        partial.unlink()
+        raise SourceError(f"{path} changed while it was copied: take it in when it is complete")
     partial.replace(target)
+
+
+def _clone(path: Path, target: Path) -> None:
+    """Copy within the kernel, which lets XFS, Btrfs and others share the blocks; byte by byte where it cannot."""
+    try:
+        with path.open("rb") as source, target.open("wb") as copy:
+            while os.copy_file_range(source.fileno(), copy.fileno(), PIECE):
+                pass
+            if os.fstat(copy.fileno()).st_size < os.fstat(source.fileno()).st_size:
+                raise OSError  # some file systems end at once
+    except OSError:
+        shutil.copyfile(path, target)
 
 
 def _keep(folder: Path) -> None:

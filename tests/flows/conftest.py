@@ -1,8 +1,12 @@
 """Projects to run flows in: real DVC repositories in a temporary folder, with all local state inside."""
 
 import os
+import secrets
 import shutil
+import socket
 import subprocess
+import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -113,3 +117,46 @@ def write_report():
         files.write_json(report, Path("reports/evaluation.json"))
 
     return write
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[str]:
+    """SQLAlchemy URL of an empty PostgreSQL database on loopback, asked for its password; gone after the tests."""
+    found = shutil.which("initdb") or next(map(str, sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))), None)
+    if found is None:
+        pytest.skip("PostgreSQL is not installed: `.ci/packages` installs it, or `apt-get install postgresql`")
+    binaries = Path(found).resolve().parent
+    user = {"user": "nobody", "group": "nogroup"} if os.getuid() == 0 else {}  # PostgreSQL refuses to run as root
+    password = secrets.token_urlsafe()
+    with tempfile.TemporaryDirectory() as scratch, socket.socket() as probe:
+        folder = Path(scratch)
+        (folder / "password").write_text(password)
+        for path in (folder, folder / "password") if user else ():
+            shutil.chown(path, **user)
+        options = ["--username=shop", f"--pwfile={folder / 'password'}", "--auth=scram-sha-256", "--no-sync"]
+        command = [binaries / "initdb", f"--pgdata={folder / 'data'}", "--encoding=UTF8", "--locale=C", *options]
+        subprocess.run(command, check=True, capture_output=True, cwd=folder, **user)
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+        probe.close()
+        server = [binaries / "postgres", "-D", folder / "data", "-p", port, "-F", "-k", folder, "-h", "127.0.0.1"]
+        with (folder / "log").open("wb") as log:
+            process = subprocess.Popen(server, stdout=log, stderr=log, cwd=folder, **user)
+        try:
+            _answers(int(port), process, folder / "log")
+            yield f"postgresql://shop:{password}@127.0.0.1:{port}/postgres"
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+def _answers(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+    ends = time.monotonic() + 60
+    while time.monotonic() < ends and process.poll() is None:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            time.sleep(0.1)
+        else:
+            return
+    raise RuntimeError(f"PostgreSQL did not start:\n{log.read_text()}")
