@@ -1,16 +1,33 @@
 """What a snapshot must keep, as plain claims: made from the schema, and from what is true of any shop.
 
-`stages.validate` hands them to Great Expectations; of that this module knows only names and arguments.
+`stages.measures` computes what they are about, `stages.validate` hands both to Great Expectations.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
-import pandas as pd
+import ibis.expr.types as ir
 
-from tandem.data import schema
+from stages import profiles
+from stages.measures import (
+    PLACE,
+    RAW_FILES,
+    RAW_TABLES,
+    SNAPSHOT,
+    Known,
+    Measure,
+    Orphans,
+    Repeats,
+    Rows,
+    Scalar,
+    Tables,
+    share_without,
+    whole,
+)
+from stages.profiles import Before, Profile
 from tandem.data.schema import Column, Table
 from tandem.errors import ParamsError
 from tandem.params import ValidateParams
@@ -27,36 +44,57 @@ NAMES = (
     "future_events",
     "freshness",
     "orphan_products",
+    "unseen_purchases",
+    "reviewers_without_purchase",
+    "one_currency",
     "volume",
+    "behaviour_mix",
+    "category_mix",
+    "price_distribution",
+    "user_activity",
     "exact_accounting",
     "refused_share",
 )
 """Every name that `validate.severity` may hold."""
 
-TABLES = (schema.PRODUCTS, schema.EVENTS, schema.REVIEWS, schema.USERS, schema.RELATIONS)
-"""The tables of a snapshot."""
-
 REFERENCES = {"events": ("product_id",), "reviews": ("product_id",), "relations": ("product_id", "other_id")}
 """Columns that hold a key of products, by table."""
 
-RAW_FILES, RAW_TABLES = "raw_files", "raw_tables"
-"""Two more tables to judge: the account of each raw file, and of all raw files of each table."""
+SEEN = ("view", "click")
+"""Kinds of events that show that a user saw a product."""
 
 
 @dataclass(frozen=True)
 class Claim:
-    """One expectation of one table."""
+    """One expectation of one table: a measure between two bounds, both of them allowed."""
 
     table: str
     name: str  # one of NAMES
+    of: str  # the columns or the quantity it speaks of
     sentence: str  # what holds, for people
-    type: str  # class in `great_expectations.expectations`
-    arguments: dict[str, Any]
+    measure: Measure
+    at_least: Any = None
+    at_most: Any = 0  # rows that break it
+
+    @property
+    def column(self) -> str:
+        """Where the measured value stands in the batch of its table."""
+        return f"{self.name}({self.of})"
+
+    @property
+    def absent(self) -> str:
+        """Why there may be nothing to judge."""
+        return self.measure.absent if isinstance(self.measure, Scalar) else ""
+
+    @property
+    def counts_rows(self) -> bool:
+        """Whether the measure is a number of rows that break the claim."""
+        return isinstance(self.measure, Rows | Repeats | Orphans)
 
 
 @dataclass(frozen=True)
 class Skipped:
-    """An expectation that could not be asked, and why."""
+    """An expectation that could not be asked, or was not to be, and why."""
 
     table: str
     name: str
@@ -64,12 +102,13 @@ class Skipped:
 
 
 def ask(
-    tables: Mapping[str, pd.DataFrame], params: ValidateParams, as_of: datetime, previous: Mapping[str, int] | str
+    tables: Tables, profile: Profile, params: ValidateParams, as_of: datetime, before: Before | str
 ) -> tuple[list[Claim], list[Skipped]]:
-    """All that is to be judged, and what cannot be.
+    """All that is to be judged, and what cannot be or is switched off.
 
     Args:
-        previous: rows by table of the snapshot accepted before, or a sentence why there are none.
+        profile: of these tables.
+        before: what is known of the snapshot accepted before, or a sentence why there is nothing.
 
     Raises:
         ParamsError: `validate.severity` names an expectation that does not exist.
@@ -77,128 +116,197 @@ def ask(
     if strange := sorted(set(params.severity) - set(NAMES)):
         known = ", ".join(NAMES)
         raise ParamsError(f"params.yaml: `validate.severity.{strange[0]}` is no expectation. Known names: {known}.")
-    asked: list[Claim | Skipped] = [claim for table in TABLES for claim in of_schema(table, params)]
-    asked += [*of_presence(), *of_references(), *of_time(as_of, params), *of_accounting(params)]
-    asked += of_volume(previous, params)
-    if tables["events"].empty:
-        asked = [Skipped(a.table, a.name, "there are no events") if a.name == "freshness" else a for a in asked]
+    asked: list[Claim | Skipped] = [claim for table in SNAPSHOT for claim in of_schema(table, tables, params)]
+    asked += [*of_presence(params), *of_references(), *of_time(as_of, params), *of_accounting(params)]
+    asked += [*of_people(profile, params), *of_currency(), *of_volume(profile, before, params)]
+    asked += of_distributions(profile, before, params)
+    asked = [_unless_off(one, params) for one in asked]
     return [a for a in asked if isinstance(a, Claim)], [a for a in asked if isinstance(a, Skipped)]
 
 
-def judged(tables: Mapping[str, pd.DataFrame], accounts: list[dict[str, Any]]) -> dict[str, pd.DataFrame]:
-    """What the claims are about: the tables with their unknown references, and the account of the raw rows.
-
-    Args:
-        tables: the canonical tables by name.
-        accounts: `files` of reports/ingest.json: table, file, rows, kept, duplicates, refused of each raw file.
-
-    Returns:
-        Beside each column of REFERENCES stands `unknown_<column>`: the id where products lacks it, else missing.
-        RAW_FILES has `accounted` beside `rows`, RAW_TABLES the `refused_share`.
-    """
-    known = tables["products"]["product_id"]
-    found = dict(tables)
-    for name, columns in REFERENCES.items():
-        table = tables[name]
-        found[name] = table.assign(**{f"unknown_{c}": table[c].where(~table[c].isin(known)) for c in columns})
-    counts = ["rows", "kept", "duplicates", "refused"]
-    of_files = pd.DataFrame(accounts, columns=["table", "file", *counts])
-    of_tables = of_files.groupby("table", as_index=False)[counts].sum()
-    share = of_tables["refused"] / of_tables["rows"].clip(lower=1)
-    found[RAW_FILES] = of_files.assign(accounted=of_files[counts[1:]].sum(axis=1))
-    found[RAW_TABLES] = of_tables.assign(refused_share=share)
-    return found
+def _unless_off(one: Claim | Skipped, params: ValidateParams) -> Claim | Skipped:
+    off = params.severity.get(one.name) == "off"
+    return Skipped(one.table, one.name, "switched off in params.yaml") if off else one
 
 
-def of_schema(table: Table, params: ValidateParams) -> Iterator[Claim]:
+def of_schema(table: Table, tables: Tables, params: ValidateParams) -> Iterator[Claim]:
     """Columns, missing values, key, value sets and ranges, as `tandem.data.schema` says."""
-    names = ", ".join(table.names)
-    columns = {"column_set": table.names, "exact_match": False}
-    yield Claim(table.name, "columns", f"has the columns {names}", "ExpectTableColumnsToMatchSet", columns)
-    yield _unique(table)
+    names, key = ", ".join(table.names), ", ".join(table.key)
+    strange = set(table.names) ^ (set(tables[table.name].columns) - {PLACE})
+    yield Claim(table.name, "columns", "table", f"has the columns {names}", Known(len(strange)))
+    yield Claim(table.name, "unique_key", key, f"{key} is unique", Repeats(table.key))
     for column in table.columns:
-        name, one = column.name, {"column": column.name}
         if not column.nullable:
-            yield Claim(table.name, "required", f"{name} is never missing", "ExpectColumnValuesToNotBeNull", one)
+            yield _rows(table, "required", column, "is never missing", lambda values: values.isnull())
         if column.values:
-            values = {**one, "value_set": list(column.values)}
-            sentence = f"{name} is one of {', '.join(column.values)}"
-            yield Claim(table.name, "known_values", sentence, "ExpectColumnValuesToBeInSet", values)
+            sentence = f"is one of {', '.join(column.values)}"
+            yield _rows(table, "known_values", column, sentence, partial(_not_in, column.values))
         if column.minimum is not None or column.maximum is not None:
             yield _range(table, column, params)
 
 
+def _not_in(allowed: tuple[str, ...], values: ir.StringColumn) -> ir.BooleanValue:
+    return values.notin(allowed)
+
+
 def of_time(as_of: datetime, params: ValidateParams) -> Iterator[Claim]:
     """Nothing comes from the future, and the last event is recent."""
-    before = {"column": "time", "max_value": as_of, "strict_max": True}
+    sentence = f"time is before as_of {as_of:%Y-%m-%dT%H:%M:%SZ}"
     for table in ("events", "reviews"):
-        sentence = f"time is before as_of {as_of:%Y-%m-%dT%H:%M:%SZ}"
-        yield Claim(table, "future_events", sentence, "ExpectColumnValuesToBeBetween", before)
+        yield Claim(table, "future_events", "time", sentence, Rows(lambda rows: rows.time >= as_of))
     days = params.max_days_since_last_event
     since = as_of - timedelta(days=days)
     sentence = f"the last event is at most {days:g} days before as_of, not before {since:%Y-%m-%dT%H:%M:%SZ}"
-    recent = {"column": "time", "min_value": since}
-    yield Claim("events", "freshness", sentence, "ExpectColumnMaxToBeBetween", recent)
+    last = Scalar(lambda tables: tables["events"].time.max().to_pyarrow().as_py(), "there are no events")
+    yield Claim("events", "freshness", "last time", sentence, last, at_least=since, at_most=None)
 
 
 def of_references() -> Iterator[Claim]:
     """Every product that is spoken of is in products."""
     for table, columns in REFERENCES.items():
         for column in columns:
-            unknown = {"column": f"unknown_{column}"}
-            yield Claim(table, "orphan_products", f"{column} is in products", "ExpectColumnValuesToBeNull", unknown)
+            yield Claim(table, "orphan_products", column, f"{column} is in products", Orphans(column))
 
 
-def of_presence() -> Iterator[Claim]:
-    """A shop has products and events."""
-    for table in ("products", "events"):
-        yield Claim(table, "not_empty", "has rows", "ExpectTableRowCountToBeBetween", {"min_value": 1})
+def of_presence(params: ValidateParams) -> Iterator[Claim]:
+    """What a shop cannot do without is there."""
+    for table in params.must_have_rows:
+        yield Claim(table, "not_empty", "rows", "has rows", _number_of_rows(table), at_least=1, at_most=None)
 
 
 def of_accounting(params: ValidateParams) -> Iterator[Claim]:
     """No raw row is lost, and few are refused."""
-    equal = {"column_A": "rows", "column_B": "accounted"}
-    sentence = "rows = kept + duplicates + refused"
-    yield Claim(RAW_FILES, "exact_accounting", sentence, "ExpectColumnPairValuesToBeEqual", equal)
-    share = {"column": "refused_share", "max_value": params.max_refused_share}
+    lost = Rows(lambda rows: rows.rows != rows.accounted)
+    yield Claim(RAW_FILES, "exact_accounting", "rows", "rows = kept + duplicates + refused", lost)
     sentence = f"at most {params.max_refused_share:.4g} of a table's raw rows are refused"
-    yield Claim(RAW_TABLES, "refused_share", sentence, "ExpectColumnValuesToBeBetween", share)
+    many = Rows(lambda rows: rows.refused_share > params.max_refused_share)
+    yield Claim(RAW_TABLES, "refused_share", "refused", sentence, many)
 
 
-def of_volume(previous: Mapping[str, int] | str, params: ValidateParams) -> Iterator[Claim | Skipped]:
+def of_people(profile: Profile, params: ValidateParams) -> Iterator[Claim | Skipped]:
+    """Who buys has seen the product before, and who reviews has bought something: else a table is not whole."""
+    if not any(profile.kinds.get(kind) for kind in SEEN):
+        yield Skipped("events", "unseen_purchases", "there are no views or clicks")
+    else:
+        most = params.max_unseen_purchases
+        sentence = f"of purchased pairs of user and product at most {most:.4g} were never viewed or clicked before"
+        share = Scalar(unseen_purchases, "there are no purchases by known users")
+        yield Claim("events", "unseen_purchases", "share", sentence, share, at_most=most)
+    if not profile.kinds.get("purchase"):
+        yield Skipped("reviews", "reviewers_without_purchase", "there are no purchases")
+    else:
+        most = params.max_reviewers_without_purchase
+        sentence = f"at most {most:.4g} of the users who wrote reviews never bought anything"
+        share = Scalar(reviewers_without_purchase, "there are no reviews by known users")
+        yield Claim("reviews", "reviewers_without_purchase", "share", sentence, share, at_most=most)
+
+
+def unseen_purchases(tables: Tables) -> float | None:
+    """Share of distinct (user, product) that were bought, and not viewed or clicked at or before the first purchase."""
+    events = tables["events"].filter(tables["events"].user_id.notnull())
+    purchases = events.filter(events.kind == "purchase")
+    bought = purchases.group_by("user_id", "product_id").agg(bought=purchases.time.min())
+    seen = events.filter(events.kind.isin(SEEN)).select("user_id", "product_id", seen="time")
+    return share_without(bought, bought.semi_join(seen, ["user_id", "product_id", bought.bought >= seen.seen]))
+
+
+def reviewers_without_purchase(tables: Tables) -> float | None:
+    """Share of distinct users with a review who have no purchase."""
+    reviews, events = tables["reviews"], tables["events"]
+    reviewers = reviews.filter(reviews.user_id.notnull()).select("user_id").distinct()
+    buyers = events.filter(events.kind == "purchase").select("user_id")
+    return share_without(reviewers, reviewers.semi_join(buyers, "user_id"))
+
+
+def of_currency() -> Iterator[Claim]:
+    """Prices can be compared."""
+    several = Scalar(lambda tables: whole(tables["products"].currency.nunique()))
+    yield Claim("products", "one_currency", "currency", "all prices are in one currency", several, at_most=1)
+
+
+def of_volume(profile: Profile, before: Before | str, params: ValidateParams) -> Iterator[Claim | Skipped]:
     """Row counts in proportion to those of the snapshot accepted before."""
     low, high = params.volume_ratio
-    if isinstance(previous, str):
-        yield Skipped("all", "volume", previous)
+    if isinstance(before, str):
+        yield Skipped("all", "volume", before)
         return
-    for table in TABLES:
-        rows = previous.get(table.name, 0)
+    for table in profile.rows:
+        rows = before.rows.get(table, 0)
         if not rows:
-            yield Skipped(table.name, "volume", "the snapshot accepted before had no such rows")
+            yield Skipped(table, "volume", "the snapshot accepted before had no such rows")
             continue
-        bounds = {"min_value": round(low * rows), "max_value": round(high * rows)}
-        sentence = "has {min_value} to {max_value} rows".format(**bounds) + f"; {rows} were accepted before"
-        yield Claim(table.name, "volume", sentence, "ExpectTableRowCountToBeBetween", bounds)
+        least, most = round(low * rows), round(high * rows)
+        sentence = f"has {least} to {most} rows; {rows} were accepted before"
+        yield Claim(table, "volume", "rows", sentence, _number_of_rows(table), at_least=least, at_most=most)
 
 
-def _unique(table: Table) -> Claim:
-    sentence = f"{', '.join(table.key)} is unique"
-    if len(table.key) == 1:
-        one = {"column": table.key[0]}
-        return Claim(table.name, "unique_key", sentence, "ExpectColumnValuesToBeUnique", one)
-    many = {"column_list": list(table.key)}
-    return Claim(table.name, "unique_key", sentence, "ExpectCompoundColumnsToBeUnique", many)
+@dataclass(frozen=True)
+class _Distribution:
+    """A part of the profile that may move only so far from that of the snapshot accepted before."""
+
+    table: str
+    name: str
+    part: str  # of the profile
+    about: str
+    distance: Callable[[Any, Any], float | None]
+    most: float
+
+
+def of_distributions(profile: Profile, before: Before | str, params: ValidateParams) -> Iterator[Claim | Skipped]:
+    """Mixes and distributions stay near those of the snapshot accepted before."""
+    psi, ks = profiles.mix_distance, profiles.distance
+    prices, activity = params.max_price_ks, params.max_activity_ks
+    for d in (
+        _Distribution("events", "behaviour_mix", "kinds", "events by kind", psi, params.max_behaviour_psi),
+        _Distribution(
+            "events", "category_mix", "categories", "events by widest category", psi, params.max_category_psi
+        ),
+        _Distribution("events", "price_distribution", "unit_price", "unit_price of events", ks, prices),
+        _Distribution("products", "price_distribution", "price", "price of products", ks, prices),
+        _Distribution("events", "user_activity", "events_per_user", "events of a user", ks, activity),
+    ):
+        yield _near(d, profile, before)
+
+
+def _near(d: _Distribution, profile: Profile, before: Before | str) -> Claim | Skipped:
+    if isinstance(before, str) or before.profile is None:
+        reason = before if isinstance(before, str) else "the snapshot accepted before has no profile"
+        return Skipped(d.table, d.name, reason)
+    earlier, now = getattr(before.profile, d.part), getattr(profile, d.part)
+    found = d.distance(earlier, now)
+    if found is None:
+        where = "the snapshot accepted before has" if not earlier else "there are"
+        return Skipped(d.table, d.name, f"{where} no {d.about}")
+    mixes = d.distance is profiles.mix_distance
+    within = f"the {'stability index' if mixes else 'KS distance'} of {d.about} is at most {d.most:.4g}"
+    also = "" if mixes else f" (to {profiles.distance_error(earlier, now):.2g} more unrounded)"
+    sentence = f"{within} against the snapshot accepted before{also}"
+    return Claim(d.table, d.name, d.part, sentence, Known(round(found, 6)), at_most=d.most)
+
+
+def _number_of_rows(table: str) -> Scalar:
+    return Scalar(lambda tables: whole(tables[table].count()))
+
+
+def _rows(table: Table, name: str, column: Column, sentence: str, broken: Callable[[Any], ir.BooleanValue]) -> Claim:
+    """A claim on each value of one column."""
+    rows = Rows(lambda rows: broken(rows[column.name]))
+    return Claim(table.name, name, column.name, f"{column.name} {sentence}", rows)
 
 
 def _range(table: Table, column: Column, params: ValidateParams) -> Claim:
-    bounds = {"column": column.name, "min_value": column.minimum, "max_value": column.maximum}
-    name = "value_range"
+    least, most, name, strict = column.minimum, column.maximum, "value_range", False
     if column.name in ("price", "unit_price"):
-        name, bounds["max_value"] = "price_range", params.max_unit_price
+        name, most = "price_range", params.max_unit_price
     if column.name == "quantity":
-        name, bounds["max_value"], bounds["strict_min"] = "quantity_range", params.max_quantity, True
-    least = ">" if bounds.get("strict_min") else "≥"
-    limits = [f"{least} {bounds['min_value']:g}"] if bounds["min_value"] is not None else []
-    limits += [f"≤ {bounds['max_value']:g}"] if bounds["max_value"] is not None else []
-    sentence = f"{column.name} is {' and '.join(limits)}"
-    return Claim(table.name, name, sentence, "ExpectColumnValuesToBeBetween", bounds)
+        name, most, strict = "quantity_range", params.max_quantity, True
+    limits = [f"{'>' if strict else '≥'} {least:g}"] if least is not None else []
+    limits += [f"≤ {most:g}"] if most is not None else []
+
+    def broken(values: ir.FloatingColumn) -> ir.BooleanValue:
+        outside = values.isnan() | values.isinf()
+        if least is not None:
+            outside |= (values <= least) if strict else (values < least)
+        return outside | (values > most) if most is not None else outside
+
+    return _rows(table, name, column, f"is {' and '.join(limits)}", broken)

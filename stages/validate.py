@@ -1,44 +1,41 @@
 """Judge the canonical tables; accept them as the snapshot only when every blocking expectation holds.
 
-Reads   data/canonical/{products,events,reviews,users,relations}.parquet   tandem.data.schema
-        data/accepted/manifest.json     the snapshot accepted before, if there is one
+Reads   data/canonical/{products,events,reviews,users,relations,refused}.parquet    tandem.data.schema
+        data/accepted/manifest.json, profile.json   the snapshot accepted before, if there is one
+        data/accepted/runs/             Data Docs of earlier judgements
         data/raw/as_of.txt              when raw files last came in, the `now` of `validate.as_of`
         reports/ingest.json             rows in, kept, duplicate and refused, by file
-Writes  data/docs/                      Data Docs: every expectation, what was observed, offending values
+Writes  data/docs/                      Data Docs: every expectation, what was observed, offending and refused rows
         reports/validation.json         the same as data, with the first offending rows
         data/snapshot/*.parquet         the canonical files, byte for byte; only when accepted
+        data/snapshot/profile.json      counts that the next judgement compares with
         data/snapshot/manifest.json     written last: a snapshot with a manifest is complete
 Params  validate                        tandem.params.ValidateParams
 
 Nothing is repaired here. When a blocking expectation fails, report and docs are written, the snapshot is not.
+No table is read into memory: `stages.measures` computes one number per claim, and Great Expectations judges these.
 """
 
 import json
 import logging
-import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pandas as pd
 
-from stages import expectations, run
+from stages import expectations, measures, pages, profiles, run
 from stages.expectations import Claim, Skipped
+from stages.profiles import Profile
 from tandem import files
-from tandem.data import schema
 from tandem.errors import SnapshotRefused
 from tandem.params import ValidateParams
 
 log = logging.getLogger(__name__)
-
-SHOWN = 5
-"""How many offending rows are shown."""
-
-CLOCK = re.compile(r"\d{8}T\d{6}\.\d{6}Z")
-RANDOM_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 @dataclass(frozen=True)
@@ -53,27 +50,43 @@ class Verdict:
     first: list[dict[str, Any]]  # the first rows that break it
 
 
+@dataclass(frozen=True)
+class Measured:
+    """What is known of the tables before anything is judged."""
+
+    profile: Profile
+    claims: list[Claim]
+    values: list[Any]  # by claim
+    first: list[list[dict[str, Any]]]  # by claim, the first rows that break it
+    rows: Mapping[str, int]  # by table
+    skipped: list[Skipped]
+    refused: list[dict[str, Any]]  # rows by table and rule
+
+
 def main(canonical: Path, accepted: Path, now: Path, ingest: Path, snapshot: Path, docs: Path, report: Path) -> None:
     """Write Data Docs and report, then either the snapshot or a refusal.
 
     Raises:
         SnapshotRefused: a blocking expectation fails; names it, the count and the first offending rows.
+        RuntimeError: an expectation could not be computed; that says nothing about the data.
     """
     params = ValidateParams.read()
     for folder in (snapshot, docs):
         shutil.rmtree(folder, ignore_errors=True)
     as_of = moment(params, now)
     facts = files.read_json(ingest)
-    tables = {t.name: files.read(canonical / f"{t.name}.parquet", t) for t in expectations.TABLES}
-    previous = previous_rows(accepted / "manifest.json", facts["source"])
-    claims, skipped = expectations.ask(tables, params, as_of, previous)
-    verdicts = judge(expectations.judged(tables, facts["files"]), claims, params, docs, as_of)
-    summary = summarise(verdicts, skipped, params)
-    files.write_json({**summary, "source": facts["source"], "as_of": as_of.isoformat()}, report)
-    _tell(verdicts, skipped, params)
+    before = profiles.before(accepted / "manifest.json", facts["source"])
+    measured = compute(canonical, facts["files"], params, as_of, before)
+    page = pages.begin(docs, accepted / pages.RUNS, facts["source"], params.docs_runs)
+    verdicts = judge(measured, params, page, as_of)
+    summary = summarise(verdicts, measured.skipped, params)
+    written = {**summary, "source": facts["source"], "as_of": as_of.isoformat()}
+    files.write_json(written, report)
+    pages.finish(page, written, measured.refused)
+    _tell(verdicts, measured.skipped, params)
     if not summary["accepted"]:
         raise SnapshotRefused(refusal(verdicts, params, f"{report} and {docs / 'index.html'}"))
-    accept(tables, canonical, snapshot, {key: facts[key] for key in ("source", "key_id")}, as_of)
+    accept(canonical, snapshot, measured.profile, manifest(facts, summary, measured.profile, as_of))
 
 
 def moment(params: ValidateParams, now: Path) -> datetime:
@@ -86,19 +99,42 @@ def moment(params: ValidateParams, now: Path) -> datetime:
     return as_of.astimezone(UTC)
 
 
-def previous_rows(manifest: Path, source: str) -> Mapping[str, int] | str:
-    """Rows by table of the snapshot accepted before, or why there is nothing to compare with."""
-    if not manifest.exists():
-        return "no snapshot was accepted before"
-    before = files.read_json(manifest)
-    if before["source"] != source:
-        return f"the snapshot accepted before is of source {before['source']}"
-    return dict(before["rows"])
+def compute(
+    canonical: Path,
+    accounts: Sequence[Mapping[str, Any]],
+    params: ValidateParams,
+    as_of: datetime,
+    before: profiles.Before | str,
+) -> Measured:
+    """Everything that is asked of the tables, as numbers and few rows.
+
+    Raises:
+        RuntimeError: DuckDB could not compute it; that says nothing about the data.
+    """
+    try:
+        with measures.open_tables(canonical, accounts) as tables:
+            profile = profiles.take(tables)
+            asked, skipped = expectations.ask(tables, profile, params, as_of, before)
+            values = measures.measure(tables, [(claim.table, claim.measure) for claim in asked])
+            return _measured(tables, profile, asked, values, skipped)
+    except duckdb.Error as error:
+        raise RuntimeError(f"the tables in {canonical} could not be measured: {error}") from error
 
 
-def judge(
-    tables: Mapping[str, pd.DataFrame], claims: list[Claim], params: ValidateParams, docs: Path, as_of: datetime
-) -> list[Verdict]:
+def _measured(
+    tables: measures.Tables, profile: Profile, asked: list[Claim], values: list[Any], skipped: list[Skipped]
+) -> Measured:
+    """Claims that have a value, and the first rows that break each; those without are skipped."""
+    judged = [(claim, value) for claim, value in zip(asked, values, strict=True) if value is not None]
+    absent = [claim for claim, value in zip(asked, values, strict=True) if value is None]
+    first = [measures.first_rows(tables, c.table, c.measure) if c.counts_rows and n else [] for c, n in judged]
+    skipped = [*skipped, *(Skipped(c.table, c.name, c.absent) for c in absent)]
+    rows = {name: measures.whole(tables[name].count()) for name in {claim.table for claim, _ in judged}}
+    claims, found = [claim for claim, _ in judged], [value for _, value in judged]
+    return Measured(profile, claims, found, first, rows, skipped, measures.refused(tables))
+
+
+def judge(measured: Measured, params: ValidateParams, docs: Path, as_of: datetime) -> list[Verdict]:
     """Run the claims with Great Expectations, one suite per table, and build Data Docs in `docs`.
 
     Returns:
@@ -107,15 +143,15 @@ def judge(
     Raises:
         RuntimeError: an expectation could not be computed; that says nothing about the data.
     """
-    context = _context(docs)
-    verdicts: dict[int, Verdict] = {}
-    for name, frame in tables.items():
-        suite = [_expectation(place, c, blocks(c, params)) for place, c in enumerate(claims) if c.table == name]
+    context, verdicts, claims = _context(docs), {}, measured.claims
+    for name in dict.fromkeys(claim.table for claim in claims):
+        places = [place for place, claim in enumerate(claims) if claim.table == name]
+        frame = pd.DataFrame({claims[place].column: [measured.values[place]] for place in places})
+        suite = [_expectation(place, claims[place], blocks(claims[place], params)) for place in places]
         for result in _run(context, name, frame, suite, as_of):
             place = result.expectation_config.meta["place"]
-            verdicts[place] = _verdict(claims[place], result, frame)
+            verdicts[place] = _verdict(place, measured, result)
     context.build_data_docs(site_names=["docs"])
-    _settle(docs, as_of)
     return [verdicts[place] for place in range(len(claims))]
 
 
@@ -138,13 +174,18 @@ def _context(docs: Path) -> Any:
 
 
 def _expectation(place: int, claim: Claim, blocking: bool) -> Any:
-    """The claim for Great Expectations; `place` finds its result again."""
+    """The claim for Great Expectations, about the one measured value; `place` finds its result again."""
     import great_expectations.expectations as gxe
+    from great_expectations.expectations.metadata_types import FailureSeverity
 
-    made = getattr(gxe, claim.type)
-    severity = "critical" if blocking else "warning"
-    description = f"{claim.name}: {claim.sentence}"
-    return made(**claim.arguments, description=description, severity=severity, meta={"place": place})
+    return gxe.ExpectColumnMaxToBeBetween(
+        column=claim.column,
+        min_value=claim.at_least,
+        max_value=claim.at_most,
+        description=f"{claim.name}: {claim.sentence}",
+        severity=FailureSeverity.CRITICAL if blocking else FailureSeverity.WARNING,
+        meta={"place": place},
+    )
 
 
 def _run(context: Any, name: str, frame: pd.DataFrame, suite: list[Any], as_of: datetime) -> list[Any]:
@@ -157,30 +198,18 @@ def _run(context: Any, name: str, frame: pd.DataFrame, suite: list[Any], as_of: 
     definition = context.validation_definitions.add(gx.ValidationDefinition(name=name, data=batch, suite=stored))
     validation = definition.run(
         batch_parameters={"dataframe": frame},
-        result_format={"result_format": "SUMMARY", "partial_unexpected_count": SHOWN},
+        result_format={"result_format": "SUMMARY"},
         run_id=gx.RunIdentifier(run_name="as_of", run_time=as_of),
     )
     return list(validation.results)
 
 
-def _settle(docs: Path, as_of: datetime) -> None:
-    """Take clock times and random ids out of the pages, so that equal judgements give equal bytes."""
-    own = f"{as_of:%Y%m%dT%H%M%S.%fZ}"
-    for page in docs.rglob("*.html"):
-        text = CLOCK.sub(lambda found: own if found[0] == own else "", page.read_text("utf-8"))
-        for place, random in enumerate(dict.fromkeys(RANDOM_ID.findall(text))):
-            text = text.replace(random, str(place))
-        page.write_text(text, "utf-8")
-
-
-def _verdict(claim: Claim, result: Any, frame: pd.DataFrame) -> Verdict:
+def _verdict(place: int, measured: Measured, result: Any) -> Verdict:
+    claim, value = measured.claims[place], measured.values[place]
     _raise_if_broken(claim, result.exception_info or {})
-    found = result.result
-    rows = found.get("partial_unexpected_index_list") or []
-    shown = frame[[c for c in frame if not str(c).startswith("unknown_")]]
-    first = [] if result.success else [_plain_row(shown.iloc[row]) for row in rows[:SHOWN]]
-    observed = None if claim.name == "columns" else _plain(found.get("observed_value"))
-    return Verdict(claim, bool(result.success), observed, found.get("unexpected_count"), len(frame), first)
+    rows, first = measured.rows[claim.table], measured.first[place]
+    observed = None if claim.counts_rows or claim.name == "columns" else measures.plain(value)
+    return Verdict(claim, bool(result.success), observed, value if claim.counts_rows else None, rows, first)
 
 
 def _raise_if_broken(claim: Claim, info: Mapping[str, Any]) -> None:
@@ -190,22 +219,6 @@ def _raise_if_broken(claim: Claim, info: Mapping[str, Any]) -> None:
         if broken["raised_exception"]:
             message, trace = broken["exception_message"], broken["exception_traceback"]
             raise RuntimeError(f"{claim.table}.{claim.name} could not be computed: {message}\n{trace}")
-
-
-def _plain_row(row: pd.Series) -> dict[str, Any]:
-    plain = {str(name): _plain(value) for name, value in row.items()}
-    return {name: value for name, value in plain.items() if value is not None}
-
-
-def _plain(value: Any) -> Any:
-    """The value as JSON knows it; None where it is missing."""
-    if hasattr(value, "tolist"):
-        value = value.tolist()
-    if isinstance(value, list):
-        return [_plain(v) for v in value]
-    if pd.isna(value):
-        return None
-    return value.isoformat() if isinstance(value, datetime) else value
 
 
 def blocks(claim: Claim, params: ValidateParams) -> bool:
@@ -271,22 +284,38 @@ def refusal(verdicts: list[Verdict], params: ValidateParams, where: str) -> str:
     return "\n".join(lines)
 
 
-def accept(
-    tables: Mapping[str, pd.DataFrame], canonical: Path, snapshot: Path, facts: dict[str, str], as_of: datetime
-) -> None:
-    """Copy the judged files to the snapshot and seal them with a manifest."""
-    snapshot.mkdir(parents=True)
-    for name in tables:
-        shutil.copyfile(canonical / f"{name}.parquet", snapshot / f"{name}.parquet")
-    time, data_hash = tables[schema.EVENTS.name]["time"], files.hash_folder(snapshot)
-    manifest = {
-        **facts,
-        "data_hash": data_hash,
-        "rows": {name: len(table) for name, table in tables.items()},
-        "span": [time.min().isoformat(), time.max().isoformat()],
+def manifest(facts: Mapping[str, Any], summary: Mapping[str, Any], profile: Profile, as_of: datetime) -> dict[str, Any]:
+    """What is known of an accepted snapshot, without the hash of its files."""
+    return {
+        "source": facts["source"],
+        "key_id": facts["key_id"],
+        "rows": profile.rows,
+        "span": profile.span,
         "as_of": as_of.isoformat(),
+        "files": [_file(account) for account in facts["files"]],
+        "suite": {
+            "asked": len(summary["expectations"]),
+            "held": sum(e["holds"] for e in summary["expectations"]),
+            "warnings": sorted({e["name"] for e in summary["expectations"] if not e["holds"]}),
+            "skipped": sorted({s["name"] for s in summary["skipped"]}),
+        },
     }
-    files.write_json(manifest, snapshot / "manifest.json")
+
+
+def _file(account: Mapping[str, Any]) -> dict[str, Any]:
+    """One raw file of the manifest."""
+    named = ("table", "sha256", "bytes", *measures.COUNTS)
+    return {"name": account["file"], **{name: account.get(name) for name in named}}
+
+
+def accept(canonical: Path, snapshot: Path, profile: Profile, facts: Mapping[str, Any]) -> None:
+    """Copy the judged files to the snapshot and seal them with a manifest; the kernel copies, no file is in memory."""
+    snapshot.mkdir(parents=True)
+    for table in measures.SNAPSHOT:
+        shutil.copyfile(canonical / f"{table.name}.parquet", snapshot / f"{table.name}.parquet")
+    data_hash = files.hash_folder(snapshot)
+    files.write_json(profile.json(), snapshot / "profile.json")
+    files.write_json({**facts, "data_hash": data_hash}, snapshot / "manifest.json")
     log.info("accepted %s: %s", snapshot, data_hash[:12])
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from stages import features, split
 from tandem import files
-from tandem.data import canonical, schema
+from tandem.data import schema
 from tandem.data.sources import Source
 from tandem.data.splits import Cuts
 from tandem.features.dataset import Dataset
@@ -79,7 +79,7 @@ SHOP = {
 }
 
 
-def test_a_price_paid_in_the_test_window_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_price_paid_in_the_test_window_changes_nothing(make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "params.yaml").write_text(f"{PARAMS}\nsplit: {{validation_days: 2, test_days: 2}}")
     (tmp_path / "raw").mkdir()
@@ -91,7 +91,7 @@ def test_a_price_paid_in_the_test_window_changes_nothing(tmp_path: Path, monkeyp
         lines = [f"{product},u,2020-01-{day:02},{order},1,{price}" for order, (product, day, price) in enumerate(rows)]
         header = "product_id,user_id,time,order_id,quantity,unit_price"
         (tmp_path / "raw" / "events.csv").write_text("\n".join([header, *lines]))
-        tables = canonical.make(Source.model_validate(SHOP), tmp_path / "raw", bytes(32)).tables
+        tables = make(Source.model_validate(SHOP), tmp_path / "raw", bytes(32), tmp_path).tables
         for name in ("events", "products"):
             files.write(tables[name], tmp_path / "snapshot" / f"{name}.parquet", schema.TABLES[name])
         split.main(tmp_path / "snapshot", tmp_path / "splits")

@@ -5,6 +5,7 @@ import sys
 
 import pandas as pd
 import pytest
+import yaml
 
 import stages
 from stages import ingest
@@ -37,6 +38,11 @@ def run(tmp_path, root, monkeypatch):
 
     def stage(raw, source="online_retail", out="out"):
         out = tmp_path / out
+        recommended = yaml.safe_load((root / "sources" / f"{source}.yaml").read_text())["params"]
+        params = yaml.safe_load((root / "params.yaml").read_text())
+        params["privacy"] |= recommended.get("privacy", {})
+        (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
+        monkeypatch.chdir(tmp_path)
         ingest.main(raw, root / "sources" / f"{source}.yaml", tmp_path / "key_id.txt", out, out / "ingest.json")
         return out
 

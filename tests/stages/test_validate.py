@@ -1,8 +1,11 @@
 """Validation: a bad shop gets no snapshot and hears why; a good one gets exactly what it gave."""
 
+import re
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,13 +13,14 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import yaml
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from stages import expectations, validate
+from stages import expectations, measures, profiles, validate
 from stages.expectations import Claim, Skipped
+from stages.measures import Known
+from stages.profiles import Before, Profile
 from tandem import files
 from tandem.data import schema
 from tandem.errors import ParamsError, SnapshotRefused
@@ -31,9 +35,18 @@ PARAMS = {
     "volume_ratio": [0.5, 2.0],
     "max_unit_price": 100,
     "max_quantity": 10,
+    "must_have_rows": ["products", "events"],
+    "max_unseen_purchases": 0.5,
+    "max_reviewers_without_purchase": 0.5,
+    "max_behaviour_psi": 0.25,
+    "max_category_psi": 0.25,
+    "max_price_ks": 0.2,
+    "max_activity_ks": 0.3,
+    "docs_runs": 3,
     "severity": {},
 }
-ACCOUNT = {"file": "a.csv", "rows": 10, "kept": 6, "duplicates": 2, "refused": 2}
+AS_OF = datetime(2020, 2, 1, tzinfo=UTC)
+ACCOUNT = {"file": "a.csv", "sha256": "ab" * 32, "bytes": 99, "rows": 10, "kept": 6, "duplicates": 2, "refused": 2}
 
 
 def _typed(table: schema.Table, rows: list[dict[str, Any]]) -> pd.DataFrame:
@@ -71,7 +84,7 @@ class Shop:
         account: dict[str, Any] | None = None,
         accepted: dict[str, Any] | None = None,
     ) -> None:
-        for name, rows in tables.items():
+        for name, rows in {"refused": [], **tables}.items():
             table = schema.TABLES[name]
             files.write(_typed(table, rows), self.home / "canonical" / f"{name}.parquet", table)
         accounts = [{"table": "events", **(account or ACCOUNT)}]
@@ -176,15 +189,17 @@ def test_volume_is_compared_with_the_snapshot_accepted_before(bad: tuple[Shop, s
     assert volume["events"]["observed"] == 21
     assert volume["events"]["expects"] == "has 500 to 2000 rows; 1000 were accepted before"
     assert volume["products"]["holds"]
-    assert {s["table"] for s in bad[0].report()["skipped"]} == {"users", "relations"}
+    assert {s["table"] for s in bad[0].report()["skipped"] if s["name"] == "volume"} == {"users", "relations"}
 
 
 def test_a_refused_shop_has_docs_and_report_but_no_snapshot(bad: tuple[Shop, str]) -> None:
     shop, _ = bad
     assert not (shop.home / "snapshot").exists()
-    page = next((shop.home / "docs" / "validations" / "events").rglob("*.html")).read_text("utf-8")
-    for seen in ("orphan_products: product_id is in products", "nowhere", "future_events: time is before as_of"):
+    run = shop.home / "docs" / "runs" / "0001"
+    page = next((run / "validations" / "events").rglob("*.html")).read_text("utf-8")
+    for seen in ("orphan_products: product_id is in products", "future_events: time is before as_of"):
         assert seen in page
+    assert "nowhere" in (run / "index.html").read_text("utf-8")
 
 
 def test_a_good_shop_becomes_the_snapshot_byte_for_byte(shop: Shop) -> None:
@@ -192,15 +207,29 @@ def test_a_good_shop_becomes_the_snapshot_byte_for_byte(shop: Shop) -> None:
     report = shop.validate()
     assert report["accepted"]
     assert all(e["holds"] for e in report["expectations"])
-    assert report["skipped"] == [{"table": "all", "name": "volume", "reason": "no snapshot was accepted before"}]
+    reasons = {s["name"]: s["reason"] for s in report["skipped"]}
+    assert reasons.pop("reviewers_without_purchase") == "there are no purchases"
+    assert reasons.pop("unseen_purchases") == "there are no purchases by known users"
+    assert set(reasons.values()) == {"no snapshot was accepted before"}
     names = {p.name for p in (shop.home / "snapshot").iterdir()}
-    assert names == {f"{t}.parquet" for t in _tables()} | {"manifest.json"}
+    assert names == {f"{t}.parquet" for t in _tables()} | {"manifest.json", "profile.json"}
     for table in _tables():
         copied, given = (shop.home / folder / f"{table}.parquet" for folder in ("snapshot", "canonical"))
         assert files.hash_file(copied) == files.hash_file(given)
     manifest = files.read_json(shop.home / "snapshot" / "manifest.json")
-    assert manifest.pop("data_hash") == files.hash_folder(shop.home / "canonical")
+    ignored = frozenset({"refused.parquet"})
+    assert manifest.pop("data_hash") == files.hash_folder(shop.home / "canonical", ignored)
+    assert manifest.pop("suite") == {
+        "asked": len(report["expectations"]),
+        "held": len(report["expectations"]),
+        "warnings": [],
+        "skipped": sorted({s["name"] for s in report["skipped"]}),
+    }
     assert manifest == {
+        "files": [
+            {"name": "a.csv", "table": "events", "sha256": "ab" * 32, "bytes": 99, "rows": 10, "kept": 6}
+            | {"duplicates": 2, "refused": 2}
+        ],
         "source": "tea",
         "key_id": "0011aabb",
         "rows": {"products": 2, "events": 6, "reviews": 1, "users": 1, "relations": 1},
@@ -254,59 +283,64 @@ def test_from_the_command_line_a_refusal_is_a_message_and_a_failure(shop: Shop, 
     assert "great_expectations" not in done.stderr
 
 
-def _judge(tmp_path: Path, claims: list[Claim], frame: pd.DataFrame) -> list[validate.Verdict]:
-    params = ValidateParams.parse(PARAMS)
-    return validate.judge({"events": frame}, claims, params, tmp_path / "docs", datetime(2020, 2, 1, tzinfo=UTC))
+def _measured(claims: list[Claim], values: list[Any]) -> validate.Measured:
+    profile = Profile({}, None, {}, {}, {}, {}, {})
+    return validate.Measured(profile, claims, values, [[] for _ in claims], {"events": 1}, [], [])
 
 
 def test_a_broken_engine_is_an_error_and_not_bad_data(tmp_path: Path) -> None:
-    claim = Claim("events", "required", "x is never missing", "ExpectColumnValuesToNotBeNull", {"column": "x"})
-    with pytest.raises(RuntimeError, match=r"events.required could not be computed: .*\"x\""):
-        _judge(tmp_path, [claim], _typed(schema.EVENTS, [_event(0)]))
+    """A text has no place between two numbers: Great Expectations itself says only that the claim does not hold."""
+    claim = Claim("events", "required", "x", "x is never missing", Known(0))
+    with pytest.raises(RuntimeError, match=r"events.required could not be computed: "):
+        validate.judge(_measured([claim], ["a"]), ValidateParams.parse(PARAMS), tmp_path / "docs", AS_OF)
 
 
-def test_missing_values_and_columns_are_found(tmp_path: Path) -> None:
-    """The reader refuses such files before; the suite does not rely on it."""
-    claims = list(expectations.of_schema(schema.EVENTS, ValidateParams.parse(PARAMS)))
-    claims = [c for c in claims if c.name == "columns" or "event_id" in c.arguments.values()]
-    frame = _typed(schema.EVENTS, [_event(0), _event(1, event_id=None)]).drop(columns="order_id")
-    failed = {v.claim.name: v for v in _judge(tmp_path, claims, frame) if not v.holds}
-    assert set(failed) == {"columns", "required"}
-    assert failed["required"].unexpected == 1
-    assert failed["required"].first[0]["time"] == "2020-01-26T10:00:00+00:00"
+def test_a_file_cut_short_is_an_error_and_not_bad_data(shop: Shop) -> None:
+    shop.write(_tables())
+    path = shop.home / "canonical" / "events.parquet"
+    content = bytearray(path.read_bytes())
+    content[4:60] = bytes(56)
+    path.write_bytes(content)
+    with pytest.raises(RuntimeError, match=r"the tables in .*canonical could not be measured: "):
+        shop.validate()
+    assert not (shop.home / "snapshot").exists()
 
 
-def test_every_claim_bears_a_name_that_params_may_hold_and_every_name_is_used() -> None:
-    params = ValidateParams.parse(PARAMS)
-    tables = {name: _typed(schema.TABLES[name], rows) for name, rows in _tables().items()}
-    claims, skipped = expectations.ask(tables, params, datetime(2020, 2, 1, tzinfo=UTC), {"events": 6})
+@contextmanager
+def _open(home: Path, tables: dict[str, list[dict[str, Any]]]) -> Iterator[measures.Tables]:
+    """Tables of these rows, as they are measured; files that need not keep what the schema asks."""
+    for name, rows in {"refused": [], **tables}.items():
+        table = schema.TABLES[name]
+        home.mkdir(exist_ok=True)
+        columns = {c.name: pa.array([row.get(c.name) for row in rows], c.type) for c in table.columns}
+        pq.write_table(pa.Table.from_arrays(list(columns.values()), schema=table.arrow), home / f"{name}.parquet")
+    with measures.open_tables(home, []) as opened:
+        yield opened
+
+
+def _ask(tables: measures.Tables, params: dict[str, Any], before: Before | str) -> tuple[list[Claim], list[Skipped]]:
+    return expectations.ask(tables, profiles.take(tables), ValidateParams.parse({**PARAMS, **params}), AS_OF, before)
+
+
+def test_every_claim_bears_a_name_that_params_may_hold_and_every_name_is_used(tmp_path: Path) -> None:
+    tables = _tables()
+    tables["events"] += [_event(0, event_id="bought", kind="purchase", unit_price=5)]
+    with _open(tmp_path / "tables", tables) as opened:
+        profile = profiles.take(opened)
+        claims, skipped = _ask(opened, {}, Before({"events": 6}, profile))
     assert {c.name for c in claims} == set(expectations.NAMES)
     assert {s.name for s in skipped} == {"volume"}
-    required = {(c.table, c.arguments["column"]) for c in claims if c.name == "required"}
-    assert required == {(t.name, c.name) for t in expectations.TABLES for c in t.columns if not c.nullable}
+    required = {(c.table, c.of) for c in claims if c.name == "required"}
+    assert required == {(t.name, c.name) for t in measures.SNAPSHOT for c in t.columns if not c.nullable}
+    assert len({(c.table, c.column) for c in claims}) == len(claims)
 
 
-def test_an_unknown_name_of_severity_is_refused_with_the_known_ones() -> None:
-    params = ValidateParams.parse({**PARAMS, "severity": {"freshnes": "warning"}})
-    tables = {name: _typed(schema.TABLES[name], rows) for name, rows in _tables().items()}
-    with pytest.raises(ParamsError, match=r"`validate.severity.freshnes`.* Known names: columns, .*freshness"):
-        expectations.ask(tables, params, datetime(2020, 2, 1, tzinfo=UTC), "none")
-
-
-@given(
-    products=st.sets(st.sampled_from("abcde")),
-    asked=st.lists(st.tuples(st.sampled_from("abcde"), st.sampled_from("abcde")), max_size=12),
-)
-@settings(max_examples=25, deadline=None)
-def test_unknown_references_are_exactly_those_that_products_lacks(products: set[str], asked: list[tuple]) -> None:
-    tables = {name: _typed(schema.TABLES[name], []) for name in _tables()}
-    tables["products"] = _typed(schema.PRODUCTS, [{"product_id": p, "category": []} for p in sorted(products)])
-    rows = [{"product_id": a, "other_id": b, "kind": "complement"} for a, b in asked]
-    tables["relations"] = _typed(schema.RELATIONS, rows)
-    found = expectations.judged(tables, [])["relations"]
-    for place, column in enumerate(("unknown_product_id", "unknown_other_id")):
-        expected = [pair[place] for pair in asked if pair[place] not in products]
-        assert found[column].dropna().tolist() == expected
+def test_an_unknown_name_of_severity_is_refused_with_the_known_ones(tmp_path: Path) -> None:
+    with (
+        _open(tmp_path / "tables", _tables()) as tables,
+        pytest.raises(ParamsError, match=r"`validate.severity.freshnes`.* Known names: columns, .*freshness"),
+    ):
+        _ask(tables, {"severity": {"freshnes": "warning"}}, "none")
 
 
 def test_as_of_is_a_moment_in_utc(tmp_path: Path) -> None:
@@ -330,17 +364,157 @@ def test_now_is_when_raw_files_last_came_in(tmp_path: Path) -> None:
     [
         (None, "no snapshot was accepted before"),
         ({"source": "coffee", "rows": {"events": 3}}, "the snapshot accepted before is of source coffee"),
-        ({"source": "tea", "rows": {"events": 3}}, {"events": 3}),
+        ({"source": "tea", "rows": {"events": 3}}, Before({"events": 3}, None)),
     ],
 )
 def test_only_a_snapshot_of_the_same_source_is_compared_with(tmp_path: Path, manifest: Any, found: Any) -> None:
     if manifest:
         files.write_json(manifest, tmp_path / "manifest.json")
-    assert validate.previous_rows(tmp_path / "manifest.json", "tea") == found
+    assert profiles.before(tmp_path / "manifest.json", "tea") == found
 
 
 def test_a_table_that_was_empty_before_has_no_volume_to_keep() -> None:
-    params = ValidateParams.parse(PARAMS)
-    asked: Callable = lambda rows: {a.table: type(a) for a in expectations.of_volume(rows, params)}  # noqa: E731
-    assert asked({"events": 5, "users": 0})["users"] is Skipped
-    assert asked({"events": 5, "users": 0})["events"] is Claim
+    profile = Profile({"events": 5, "users": 0}, None, {}, {}, {}, {}, {})
+    before = Before({"events": 5, "users": 0}, None)
+    asked = {a.table: type(a) for a in expectations.of_volume(profile, before, ValidateParams.parse(PARAMS))}
+    assert asked == {"users": Skipped, "events": Claim}
+
+
+def test_an_expectation_that_is_off_is_not_asked_and_says_so(shop: Shop) -> None:
+    tables = _tables()
+    tables["events"][0]["product_id"] = "nowhere"
+    shop.write(tables, {"severity": {"orphan_products": False}})  # how YAML 1.1 reads a bare `off`
+    report = shop.validate()
+    assert report["accepted"]
+    assert "orphan_products" not in {e["name"] for e in report["expectations"]}
+    off = [s for s in report["skipped"] if s["name"] == "orphan_products"]
+    assert [s["table"] for s in off] == ["events", "reviews", "relations", "relations"]
+    assert {s["reason"] for s in off} == {"switched off in params.yaml"}
+
+
+@pytest.mark.parametrize("kept", ["products", "reviews"])
+def test_a_source_without_events_is_accepted_where_params_say_what_it_must_have(shop: Shop, kept: str) -> None:
+    tables = {name: rows if name in ("products", kept) else [] for name, rows in _tables().items()}
+    shop.write(tables, {"must_have_rows": ["products", kept]})
+    assert shop.validate()["accepted"]
+    assert files.read_json(shop.home / "snapshot" / "manifest.json")["span"] is None
+
+
+def test_numbers_without_end_break_their_range(shop: Shop) -> None:
+    tables = _tables()
+    tables["events"][2]["unit_price"] = float("inf")
+    tables["products"][0]["stock"] = float("inf")
+    shop.write(tables)
+    with pytest.raises(SnapshotRefused, match="price_range: 1 of 6 rows of events") as refused:
+        shop.validate()
+    assert '"unit_price": "inf"' in str(refused.value)
+    assert "value_range: 1 of 2 rows of products break `stock is ≥ 0`" in str(refused.value)
+
+
+def test_what_is_no_number_breaks_its_range_and_what_is_missing_does_not(tmp_path: Path) -> None:
+    tables = _tables()
+    tables["events"][1]["unit_price"] = float("nan")
+    with _open(tmp_path / "tables", tables) as opened:
+        claims, _ = _ask(opened, {}, "none")
+        (prices,) = [c for c in claims if (c.table, c.name) == ("events", "price_range")]
+        assert measures.measure(opened, [("events", prices.measure)]) == [1]
+        assert measures.first_rows(opened, "events", prices.measure)[0]["unit_price"] == "nan"
+
+
+def _bought(user: str, product: str, kind: str, day: int) -> dict[str, Any]:
+    time = pd.Timestamp(f"2020-01-{day}T10:00:00Z")
+    return _event(0, event_id=f"{user}{product}{kind}{day}", user_id=user, product_id=product, kind=kind, time=time)
+
+
+def test_purchases_without_a_view_before_are_counted_by_user_and_product(tmp_path: Path) -> None:
+    """Of four bought pairs u-p1 was viewed before; u-p2 only afterwards, v-p1 by another, v-p2 only put in a cart."""
+    rows = [("u", "p1", "view", 1), ("u", "p1", "purchase", 2), ("u", "p1", "purchase", 3), ("u", "p2", "purchase", 2)]
+    rows += [("u", "p2", "click", 3), ("v", "p1", "purchase", 5), ("v", "p2", "cart", 4), ("v", "p2", "purchase", 5)]
+    tables = {**_tables(), "events": [_bought(u, p, kind, 10 + day) for u, p, kind, day in rows]}
+    tables["events"] += [{**_bought("w", "p1", "purchase", 20), "user_id": None}]
+    with _open(tmp_path / "tables", tables) as opened:
+        assert expectations.unseen_purchases(opened) == 0.75
+
+
+def test_where_nobody_views_purchases_cannot_be_without_views(tmp_path: Path) -> None:
+    tables = {**_tables(), "events": [_bought("u", "p1", "purchase", 12)]}
+    with _open(tmp_path / "tables", tables) as opened:
+        _, skipped = _ask(opened, {}, "none")
+    assert Skipped("events", "unseen_purchases", "there are no views or clicks") in skipped
+
+
+def test_reviewers_who_never_bought_are_counted_once(tmp_path: Path) -> None:
+    review = _tables()["reviews"][0]
+    tables = {**_tables(), "events": [_bought("u", "p1", "purchase", 12), _bought("v", "p1", "view", 12)]}
+    tables["reviews"] = [{**review, "review_id": f"r{n}", "user_id": u} for n, u in enumerate(["u", "v", "v", None])]
+    with _open(tmp_path / "tables", tables) as opened:
+        assert expectations.reviewers_without_purchase(opened) == 0.5
+
+
+def test_another_mix_than_was_accepted_before_is_a_failure_with_its_distance(shop: Shop) -> None:
+    """Six views were accepted; six purchases come, at ten times the price, by one user each."""
+    tables = _tables()
+    shop.write({**tables, "events": [_event(n, unit_price=5) for n in range(6)]})
+    shop.validate()
+    (shop.home / "snapshot").rename(shop.home / "accepted")
+    events = [_event(n, unit_price=50, kind="purchase", user_id=f"u{n}") for n in range(6)]
+    shop.write(
+        {**tables, "events": events}, {"severity": {"behaviour_mix": "warning", "reviewers_without_purchase": "off"}}
+    )
+    with pytest.raises(SnapshotRefused) as refused:
+        shop.validate()
+    found = {(e["table"], e["name"]): e for e in shop.report()["expectations"]}
+    assert found["events", "price_distribution"]["observed"] == 1
+    assert found["events", "user_activity"]["observed"] == 1
+    assert found["products", "price_distribution"]["observed"] == 0
+    assert found["events", "behaviour_mix"]["severity"] == "warning"
+    assert not found["events", "behaviour_mix"]["holds"]
+    assert found["events", "category_mix"]["holds"]
+    assert "price_distribution: events breaks `the KS distance of unit_price of events is at most 0.2" in str(
+        refused.value
+    )
+
+
+def test_refused_raw_rows_stand_in_the_docs_by_rule_and_nothing_in_them_is_markup(shop: Shop) -> None:
+    row = {"table": "events", "file": "a.csv", "rule": "no_time", "reason": "empty", "record": '{"user": "<b>x</b>"}'}
+    rows = [{**row, "row": n + 1} for n in range(7)] + [{**row, "row": 9, "rule": "bad_price"}]
+    shop.write({**_tables(), "refused": rows})
+    shop.validate()
+    page = (shop.home / "docs" / "runs" / "0001" / "refused.html").read_text("utf-8")
+    assert "<td>no_time</td><td>7</td>" in page
+    assert "<h2>bad_price, events: 1 rows, the first of them</h2>" in page
+    assert page.count("<td>a.csv</td>") == measures.SHOWN + 1
+    assert "<b>x</b>" not in page
+
+
+def test_docs_need_neither_network_nor_scripts(shop: Shop) -> None:
+    shop.write(_tables())
+    shop.validate()
+    pages = list((shop.home / "docs").rglob("*.html"))
+    assert len(pages) > 10
+    for page in pages:
+        text = page.read_text("utf-8")
+        assert not re.findall(r"<script|<img|<link|@import", text), page
+        for link in re.findall(r'href="([^"#:]+)"', text):
+            assert (page.parent / link).exists(), (page, link)
+
+
+def test_earlier_judgements_stay_in_the_docs_up_to_a_number(shop: Shop) -> None:
+    """Five judgements, the third refused; `docs_runs` is 3."""
+    for number in range(5):
+        shop.write({**_tables(), **({"events": []} if number == 2 else {})})
+        with suppress(SnapshotRefused):
+            shop.validate()
+        shutil.rmtree(shop.home / "accepted", ignore_errors=True)
+        shutil.copytree(shop.home / "docs" / "runs", shop.home / "accepted" / "runs")
+    index = (shop.home / "docs" / "index.html").read_text("utf-8")
+    assert re.findall(r'<a href="runs/(\d+)/index.html">', index) == ["0005", "0004", "0003"]
+    assert re.findall(r"<td>(accepted|refused)</td>", index) == ["accepted", "accepted", "refused"]
+    assert "not_empty of events" in (shop.home / "docs" / "runs" / "0003" / "index.html").read_text("utf-8")
+
+
+def test_judgements_of_another_source_are_not_shown(shop: Shop) -> None:
+    files.write_json({"source": "coffee"}, shop.home / "accepted" / "runs" / "0007" / "run.json")
+    shop.write(_tables())
+    shop.validate()
+    assert [path.name for path in (shop.home / "docs" / "runs").iterdir()] == ["0001"]
