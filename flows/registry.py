@@ -10,11 +10,13 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from tandem import release
 from tandem.errors import ReleaseError, TandemError
@@ -42,6 +44,8 @@ class Version:
     name: str
     content_hash: str
     source: str
+    data_hash: str = ""
+    needs_retraining: str = ""  # why its release has to be made anew; empty where it has not
 
     def facts(self) -> dict[str, Any]:
         """What reports say of it."""
@@ -121,6 +125,41 @@ class Registry:
         with mapped():
             self._client.set_registered_model_alias(MODELS[version.task], alias, str(version.version))
 
+    def follow(self, erased: Collection[str]) -> list[Version]:
+        """Let versions follow their stored releases where people were taken out, and mark them for retraining.
+
+        Args:
+            erased: content hashes, by now, of releases that people were taken out of.
+
+        Returns:
+            The versions that are marked.
+        """
+        marked = []
+        for task, name in MODELS.items():
+            with mapped():
+                for found in self._client.search_model_versions(f"name = '{name}'"):
+                    content_hash = self._stored(found)
+                    if content_hash in erased:
+                        tags = {"content_hash": str(content_hash), "needs_retraining": "erasure"}
+                        for key, value in tags.items():
+                            self._client.set_model_version_tag(name, found.version, key, value)
+                            self._client.set_tag(str(found.run_id), key, value)
+                        marked.append(_version(task, found, {**found.tags, **tags}))
+        return marked
+
+    def artifacts(self) -> list[str]:
+        """Addresses below which runs keep their artefacts."""
+        with mapped():
+            found = self._client.get_experiment_by_name(EXPERIMENT)
+            runs = self._client.search_runs([found.experiment_id]) if found else []
+            return sorted({str(run.info.artifact_uri).rpartition(f"/{run.info.run_id}/")[0] for run in runs})
+
+    def _stored(self, version: Any) -> str | None:
+        """Content hash of a version's release as it lies on this machine; None where it lies elsewhere."""
+        address = self._client.get_model_version_download_uri(version.name, version.version)
+        folder = local(address)
+        return str(release.read_manifest(folder)["content_hash"]) if folder and folder.is_dir() else None
+
     def download(self, version: Version, folder: Path) -> None:
         """Put the release of `version` into `folder`, replacing what was there; all or nothing.
 
@@ -186,9 +225,17 @@ class Registry:
             self._client.log_batch(run_id, metrics=metrics[start : start + BATCH])
 
 
+def local(address: str) -> Path | None:
+    """The folder of an address of artefacts, if it is one of this machine."""
+    parts = urlsplit(address)
+    if parts.scheme in ("", "file"):
+        return Path(url2pathname(parts.path))
+    return None
+
+
 def _version(task: str, found: Any, tags: Mapping[str, str] | None = None) -> Version:
     tags = tags or found.tags
-    known = {key: tags.get(key, "") for key in ("name", "content_hash", "source")}
+    known = {key: tags.get(key, "") for key in ("name", "content_hash", "source", "data_hash", "needs_retraining")}
     return Version(task, int(found.version), **known)
 
 

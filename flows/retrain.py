@@ -1,7 +1,7 @@
 """Make new releases, compare them with the champion, register them, and move the champion if they are better.
 
 Reads   data/raw (through `dvc repro`), the registry's champions
-Writes  everything that dvc.yaml names, data/champion/<task>/, the registry, the DVC remote
+Writes  everything that dvc.yaml names, data/champion/<task>/, data/versions/, the registry, the DVC remote
 
 The same stages as `dvc repro`, in the same order; only the champion comes from outside.
 """
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from prefect import flow, task
 
-from flows import prepare, versions
+from flows import prepare, snapshots, versions
 from flows.promote import OUTCOME
 from flows.registry import MODELS, Registry
 from tandem import files, release
@@ -38,6 +38,7 @@ def retrain() -> None:
     versions.repro(*RELEASING)
     fetch_champions()
     versions.repro()
+    snapshots.record()
     ensure_registered()
     store()
 
@@ -47,14 +48,14 @@ def fetch_champions() -> None:
     """Put the registry's champions where `stages.evaluate` compares with them.
 
     One that is there already stays as it is, so that a rerun finds the same inputs. One of another source, or that
-    the registry does not know any more, is no rival and leaves.
+    the registry does not know any more, or that learned from somebody who was erased, is no rival and leaves.
     """
     registry = Registry(Settings())
     source = read_source()
     for name in MODELS:
         folder = CHAMPION / name
         champion = registry.named(name, "champion")
-        if champion is None or champion.source != source:
+        if champion is None or champion.source != source or champion.needs_retraining:
             shutil.rmtree(folder, ignore_errors=True)
         elif champion.content_hash != _fact(folder, "content_hash"):
             registry.download(champion, folder)
