@@ -1,7 +1,10 @@
 """Product features by index."""
 
 import numpy as np
+import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tandem.features import products
 from tandem.features.demand import Demand
@@ -36,10 +39,56 @@ def test_brands_of_the_catalogue_are_numbered_from_one(described: ProductFeature
     assert described.brand.tolist() == [0, 1, 2, 2, 0, 0]
 
 
-def test_a_price_is_compared_within_its_widest_category(described: ProductFeatures) -> None:
-    """ln 1 and ln 4: mean ln 2, standard deviation √2 ln 2 (one degree of freedom), so ∓ 1/√2; alone: 0."""
-    assert described.price == pytest.approx([0, -(2**-0.5), 2**-0.5, 0, 0, 0])
+def test_a_described_price_is_the_level_among_all_where_categories_are_small(described: ProductFeatures) -> None:
+    """ln 1, ln 4, ln 7: median ln 4; deviations ln 4, 0, ln 7/4: their median is ln 7/4."""
+    scale = 1.4826 * np.log(7 / 4)
+    assert described.price == pytest.approx([0, -np.log(4) / scale, 0, 1 / 1.4826, 0, 0])
     assert described.price_known.tolist() == [0, 1, 1, 1, 0, 0]
+
+
+def priced(make_products, *rows: tuple[float | None, str, list[str]]) -> pd.DataFrame:
+    return make_products(
+        *(
+            {"product_id": str(place), "price": price, "currency": currency, "category": category}
+            for place, (price, currency, category) in enumerate(rows)
+        )
+    )
+
+
+def test_a_price_is_compared_in_the_narrowest_category_with_enough_prices(make_products) -> None:
+    """Cases of 1, 2, 4: median 2, steps of ln 2. The lone tea among 1, 2, 4, 64: log2 is 0 1 2 6, median 1.5, of whose
+    deviations 1.5 .5 .5 4.5 the median is 1."""
+    cases = [(price, "EUR", ["phones", "cases"]) for price in (1.0, 2.0, 4.0)]
+    table = priced(make_products, *cases, (64.0, "EUR", ["tea", "green"]), (None, "EUR", ["phones", "cases"]))
+    found = products.price_level(table, min_products=3)
+    assert found[:3] == pytest.approx([-1 / 1.4826, 0, 1 / 1.4826])
+    assert found[3] == pytest.approx(4.5 / 1.4826)
+    assert found[4] == 0
+
+
+def test_prices_of_different_currencies_are_never_compared(make_products) -> None:
+    euros = [(price, "EUR", ["tea"]) for price in (1.0, 2.0, 4.0)]
+    yen = [(price * 1000, "JPY", ["tea"]) for price in (1.0, 2.0, 4.0)]
+    together = products.price_level(priced(make_products, *euros, *yen), min_products=3)
+    assert together[:3] == pytest.approx(products.price_level(priced(make_products, *euros), min_products=3))
+    assert together[3:] == pytest.approx(together[:3])
+
+
+def test_where_most_cost_the_same_the_mean_deviation_is_the_scale(make_products) -> None:
+    table = priced(make_products, *((price, "EUR", ["tea"]) for price in (2.0, 2.0, 2.0, 4.0)))
+    found = products.price_level(table, min_products=1)
+    assert found == pytest.approx([0, 0, 0, 4 / np.sqrt(np.pi / 2)])  # one of four deviates: mean ln 2 / 4
+
+
+@given(
+    st.lists(st.tuples(st.floats(0.01, 1e9), st.sampled_from("AB"), st.sampled_from("xyz")), min_size=1, max_size=20)
+)
+def test_doubling_every_price_changes_no_level(rows: list[tuple[float, str, str]]) -> None:
+    table = pd.DataFrame(rows, columns=["price", "currency", "category"])
+    table["category"] = table["category"].map(lambda name: [name])
+    before = products.price_level(table, 3)
+    assert np.abs(before).max() <= products.FARTHEST
+    assert products.price_level(table.assign(price=table["price"] * 2), 3) == pytest.approx(before, abs=1e-5)
 
 
 def test_sales_are_standardised_logs(described: ProductFeatures) -> None:
