@@ -71,9 +71,13 @@ def main(tasks: list[str]) -> None:
 def read() -> tuple[pd.DataFrame, pd.DataFrame, Path]:
     """Purchases and products in canonical form, and the dataset's folder; the references know no returns."""
     folder = Settings().data_dir / "online_retail"
-    made = canonical.make(Source.read(Path("sources/online_retail.yaml")), folder / "by-day", KEY)
-    events = made.tables["events"]
-    return events[events["kind"] == "purchase"].reset_index(drop=True), made.tables["products"], folder
+    source, params = Source.read(Path("sources/online_retail.yaml")), IngestParams.read()
+    with tempfile.TemporaryDirectory() as work:
+        canonical.make(source, folder / "by-day", KEY, Path(work), Path(work) / "parts", params)
+        events, products = (
+            files.read(Path(work) / f"{table.name}.parquet", table) for table in (schema.EVENTS, schema.PRODUCTS)
+        )
+    return events[events["kind"] == "purchase"].reset_index(drop=True), products, folder
 
 
 def recommend(events: pd.DataFrame, products: pd.DataFrame) -> None:

@@ -14,6 +14,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 from typer.core import TyperGroup
 
+from flows.commands import data, privacy, refused, sources
 from tandem.errors import TandemError
 
 Result = TypeVar("Result")
@@ -33,6 +34,10 @@ class Sentences(TyperGroup):
 
 
 app = typer.Typer(cls=Sentences, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app.add_typer(data.app, name="data")
+app.add_typer(refused.app, name="refused")
+app.add_typer(sources.app, name="sources")
+privacy.register(app)
 
 Source = Annotated[str | None, typer.Option(help="a file of sources/; default: the source in params.yaml")]
 Raw = Annotated[Path | None, typer.Option(help="the shop's export, a folder or one file; default: what came before")]

@@ -77,7 +77,7 @@ def deploy() -> list[Exchange]:
     releases = {task: champion.facts() for task, champion in champions.items()}
     made = Deployment(tag, releases, datetime.now(UTC).isoformat(timespec="seconds"))
     before = [known for known in history(settings) if known.tag != tag]
-    _record(settings, [*before, made])
+    record(settings, [*before, made])
     return exchanges
 
 
@@ -117,7 +117,7 @@ def rollback() -> Deployment:
             registry.download(_registered(registry, task, facts["content_hash"]), folder / task)
         ask(before.tag, folder)
         _replace(SERVING, folder)
-    _record(settings, known[:-1])
+    record(settings, known[:-1])
     return before
 
 
@@ -192,6 +192,11 @@ def _champion(registry: Registry, task: str) -> Version:
     champion = registry.named(task, "champion")
     if champion is None:
         raise RegistryError(f"{MODELS[task]} has no champion yet: run `tandem retrain`")
+    if champion.needs_retraining:
+        log.warning(
+            "%s: %s, version %d, needs retraining (%s): `tandem retrain` replaces it",
+            MODELS[task], champion.name, champion.version, champion.needs_retraining,
+        )  # fmt: skip
     return champion
 
 
@@ -211,7 +216,8 @@ def _replace(target: Path, folder: Path) -> None:
     partial.replace(target)
 
 
-def _record(settings: Settings, deployments: list[Deployment]) -> None:
+def record(settings: Settings, deployments: list[Deployment]) -> None:
+    """Write the list of deployments, the present one last."""
     files.write_json([asdict(entry) for entry in deployments], _file(settings))
 
 

@@ -5,17 +5,21 @@ Reads   data/raw/<source>/…                     as the shop exported them
         data/raw/key_id.txt                     which pseudonym key the data was registered with
 Writes  data/canonical/{products,events,reviews,users,relations,refused}.parquet    tandem.data.schema
         reports/ingest.json                     rows in = kept + duplicates + refused, by file
-Params  none: what a source needs stands in its YAML
+Params  cleaning, privacy                       tandem.params.IngestParams
 
 User ids leave as pseudonyms. The key that makes them comes from the environment or the local key file.
 """
 
+import shutil
 from pathlib import Path
+
+import pyarrow as pa
 
 from stages import run
 from tandem import files
-from tandem.data import canonical, privacy, schema
+from tandem.data import canonical, identities, privacy
 from tandem.data.sources import Source
+from tandem.params import IngestParams
 from tandem.settings import Settings
 
 
@@ -26,11 +30,19 @@ def main(raw: Path, source: Path, key_id: Path, tables: Path, report: Path) -> N
         SourceError: the raw files are not as the source describes them.
         SettingsError: there is no pseudonym key, or it is not the one that the data was registered with.
     """
-    key = privacy.registered_key(Settings(), key_id)
-    made = canonical.make(Source.read(source), raw, key)
-    for name, frame in made.tables.items():
-        files.write(frame, tables / f"{name}.parquet", schema.TABLES[name])
-    files.write_json(made.report, report)
+    settings, params, described = Settings(), IngestParams.read(), Source.read(source)
+    key, parts = privacy.registered_key(settings, key_id), settings.parts / described.name
+    people: list[tuple[pa.Array, pa.Array]] = []
+    keep = None
+    if params.privacy.keep_identities:
+        identities.ready(settings)
+        keep = lambda ids, pseudonyms: people.append((ids, pseudonyms))  # noqa: E731
+        if not settings.identities.exists():  # every user has to be read
+            shutil.rmtree(parts, ignore_errors=True)
+    made = canonical.make(described, raw, key, tables, parts, params, keep, settings.engine)
+    if keep:
+        identities.keep(settings, privacy.key_id(key), people)
+    files.write_json(made, report)
 
 
 if __name__ == "__main__":

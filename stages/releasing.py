@@ -20,6 +20,7 @@ from tandem.features import demand, histories
 from tandem.features.dataset import Dataset
 from tandem.features.demand import Demand
 from tandem.features.histories import Histories
+from tandem.params import PrivacyParams
 from tandem.ranking.ranker import Ranker
 
 Window = Literal["trial", "final"]
@@ -89,6 +90,8 @@ class Workshop:
             "window": window,
             "fit_until": fit_until.isoformat(),
             "code": code_hash(),
+            "target_kinds": list(dataset.params.target_kinds),
+            "min_users": PrivacyParams.read().min_users,
         }
         return release.write(folder, ranker, dataset.vocabulary, self.catalogue, state, {**known, **facts})
 

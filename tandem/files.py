@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,9 @@ from tandem.data.schema import Table
 from tandem.errors import TableError
 
 log = logging.getLogger(__name__)
+
+ROW_GROUP = 262_144
+"""Rows that are written at once."""
 
 
 def read(path: Path, table: Table) -> pd.DataFrame:
@@ -49,6 +53,37 @@ def write(frame: pd.DataFrame, path: Path, table: Table) -> None:
         raise TableError(f"{table.name}: {error}") from error
     _write_bytes(path, lambda target: pq.write_table(content, target, compression="zstd"))
     log.info("wrote %s: %d rows", path, content.num_rows)
+
+
+def write_batches(batches: Iterable[pa.RecordBatch], path: Path, table: Table) -> int:
+    """Write batches as one Parquet file with exactly the schema of `table`, all or nothing, and count the rows.
+
+    The same rows give the same bytes, however they are cut into batches. Memory holds ROW_GROUP rows.
+
+    Raises:
+        TableError: a column is missing, superfluous, or cannot take its type.
+    """
+    count, waiting = 0, table.arrow.empty_table()
+
+    def save(target: Path) -> None:
+        nonlocal count, waiting
+        with pq.ParquetWriter(target, table.arrow, compression="zstd") as out:
+            for batch in batches:
+                waiting = pa.concat_tables(
+                    [waiting, pa.Table.from_batches([batch]).select(table.names).cast(table.arrow)]
+                )
+                while waiting.num_rows >= ROW_GROUP:
+                    out.write_table(waiting.slice(0, ROW_GROUP), ROW_GROUP)
+                    count, waiting = count + ROW_GROUP, waiting.slice(ROW_GROUP)
+            out.write_table(waiting, ROW_GROUP)
+            count += waiting.num_rows
+
+    try:
+        _write_bytes(path, save)
+    except (KeyError, pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError) as error:
+        raise TableError(f"{table.name}: {error}") from error
+    log.info("wrote %s: %d rows", path, count)
+    return count
 
 
 def write_json(value: Any, path: Path) -> None:

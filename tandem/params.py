@@ -1,15 +1,27 @@
 """What changes a result: one frozen class per section of params.yaml, read once, strictly."""
 
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self, get_args
 
 import yaml
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+    field_validator,
+)
 
+from tandem.data.schema import KINDS
 from tandem.errors import ParamsError
 
 PARAMS = Path("params.yaml")
-Severity = Literal["blocking", "warning"]
+Severity = Literal["blocking", "warning", "off"]
+Judged = Literal["products", "events", "reviews", "users", "relations"]
+Identifier = Literal["url", "email", "iban", "resident_id", "card", "ssn", "phone"]
 
 
 class Section(BaseModel):
@@ -78,6 +90,126 @@ def _explain(cls: type[Section], error: ValidationError, where: str) -> str:
     return "\n".join(lines)
 
 
+class PrivacyParams(Section):
+    """What of a person may be kept, and how many people a shown association must rest on."""
+
+    section = "privacy"
+    mask: dict[Identifier, bool]  # direct identifiers replaced in free text, by kind; all kinds are listed
+    user_attributes: tuple[str, ...]  # attributes that may stand in the table of users
+    keep_identities: bool  # keep an encrypted map from pseudonym to the shop's own id
+    min_users: int = Field(ge=1)  # distinct users below which an association is not shown
+
+    @field_validator("mask")
+    @classmethod
+    def _all_kinds(cls, mask: dict[Identifier, bool]) -> dict[Identifier, bool]:
+        if missing := set(get_args(Identifier)) - set(mask):
+            raise ValueError(f"{', '.join(sorted(missing))} must be true or false")
+        return mask
+
+    @property
+    def masked(self) -> tuple[Identifier, ...]:
+        """The kinds that are masked."""
+        return tuple(kind for kind, on in self.mask.items() if on)
+
+
+class Rule(BaseModel):
+    """A cleaning rule: its switch, and its bounds beside it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    enabled: bool
+
+
+class ImpossibleValue(Rule):
+    """A row whose numbers or time nobody can mean."""
+
+    max_price: float = Field(gt=0)  # of one piece, in the source's currency
+    max_quantity: float = Field(gt=0)  # pieces in one row
+    earliest: AwareDatetime  # times before it are a clock's zero
+
+
+class PriceOutlier(Rule):
+    """An event whose price is far from what the product usually costs."""
+
+    max_factor: float = Field(gt=1)  # above or below the median of the product's events
+    min_events: int = Field(ge=3)  # with a price, of the product, below which there is no usual price
+
+
+class Bot(Rule):
+    """A user too fast and too broad for a person; both bounds must be passed. Lines of one order are one action."""
+
+    max_actions_per_hour: float = Field(gt=0)  # mean of the user's active hours
+    max_products_per_day: float = Field(gt=0)  # different ones, mean of the user's active days
+
+
+class DominantUser(Rule):
+    """One user with more of the events than any person has."""
+
+    max_share: float = Field(gt=0, le=1)  # of all events
+    min_users: int = Field(ge=2)  # a shop with fewer may well have one large customer
+
+
+class NearDuplicate(Rule):
+    """An event that repeats the one before: same user, product, kind, order, quantity and price."""
+
+    window_s: dict[str, PositiveFloat] = Field(min_length=1)  # between the two, by kind; others are left alone
+
+    @field_validator("window_s")
+    @classmethod
+    def _of_known_kinds(cls, window_s: dict[str, float]) -> dict[str, float]:
+        if unknown := set(window_s) - set(KINDS):
+            raise ValueError(f"{', '.join(sorted(unknown))} is none of the kinds {', '.join(KINDS)}")
+        return window_s
+
+
+class Texts(Rule):
+    """HTML, invisible characters, Unicode and white space of texts for people."""
+
+    max_characters: int = Field(ge=1)  # what is longer is cut
+
+
+class Language(Rule):
+    """The language of reviews that do not name it."""
+
+    min_han_share: float = Field(gt=0, le=1)  # of a text's letters, for it to be Chinese
+
+
+class ProductChoice(Rule):
+    """One text for each product that events tell several of; switched off, the choice is made but not recorded."""
+
+    examples: int = Field(ge=0)  # products recorded of each column
+
+
+class CleaningParams(Section):
+    """Rules that look at more than one row, in the order in which they are asked, and what is repaired."""
+
+    section = "cleaning"
+    impossible_value: ImpossibleValue
+    price_outlier: PriceOutlier
+    bot: Bot
+    dominant_user: DominantUser
+    near_duplicate: NearDuplicate
+    text: Texts
+    language: Language
+    category: Rule  # spellings of one category that differ in case, width or white space become one
+    product_choice: ProductChoice
+
+
+class IngestParams(NamedTuple):
+    """The two sections that stage `ingest` obeys."""
+
+    cleaning: CleaningParams
+    privacy: PrivacyParams
+
+    @classmethod
+    def read(cls, path: Path = PARAMS) -> Self:
+        """Both sections as they stand in the file.
+
+        Raises:
+            ParamsError: file or section missing, or a value that does not fit.
+        """
+        return cls(CleaningParams.read(path), PrivacyParams.read(path))
+
+
 class ValidateParams(Section):
     """Bounds that a snapshot must keep, and how bad it is when it does not."""
 
@@ -88,7 +220,23 @@ class ValidateParams(Section):
     volume_ratio: tuple[float, float]  # rows against the previous accepted snapshot
     max_unit_price: float = Field(gt=0)  # in the source's currency
     max_quantity: float = Field(gt=0)  # pieces in one row
+    must_have_rows: tuple[Judged, ...]  # tables that the shop cannot do without
+    max_unseen_purchases: float = Field(ge=0, le=1)  # of bought (user, product): never viewed or clicked before
+    max_reviewers_without_purchase: float = Field(ge=0, le=1)  # of users with a review
+    max_behaviour_psi: float = Field(gt=0)  # stability index against the previous accepted snapshot: kinds of events
+    max_category_psi: float = Field(gt=0)  # the same of the widest categories of events
+    max_price_ks: float = Field(gt=0, le=1)  # Kolmogorov–Smirnov distance against it: prices of events, of products
+    max_activity_ks: float = Field(gt=0, le=1)  # the same of the number of events of a user
+    docs_runs: int = Field(ge=1)  # judgements that Data Docs show, this one included
     severity: dict[str, Severity]  # by expectation name; a name not listed is blocking
+
+    @field_validator("severity", mode="before")
+    @classmethod
+    def _off_is_a_word(cls, severity: Any) -> Any:
+        """YAML 1.1 reads a bare `off` as false."""
+        if not isinstance(severity, dict):
+            return severity
+        return {name: "off" if value is False else value for name, value in severity.items()}
 
 
 class SplitParams(Section):

@@ -1,11 +1,18 @@
 """Shared by all tests: quiet tools, and where real data lies."""
 
 import os
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import pandas as pd
 import pytest
 
-from tandem import settings
+from tandem import files, settings
+from tandem.data import canonical, schema
+from tandem.data.sources import Source
+from tandem.params import IngestParams
 from tandem.settings import Settings
 
 settings.quiet()
@@ -17,6 +24,27 @@ ROOT = Path(__file__).resolve().parent.parent
 def root() -> Path:
     """The project's folder."""
     return ROOT
+
+
+@dataclass(frozen=True)
+class Canonical:
+    """What became of some raw files."""
+
+    tables: dict[str, pd.DataFrame]
+    report: dict[str, Any]
+
+
+@pytest.fixture(scope="session")
+def make(root: Path) -> Callable[..., Canonical]:
+    """The canonical tables of raw files, made in the folder `work`: `make(source, raw, key, work)`."""
+
+    def make(source: Source, raw: Path, key: bytes, work: Path, params: IngestParams | None = None) -> Canonical:
+        params = params or IngestParams.read(root / "params.yaml")
+        report = canonical.make(source, raw, key, work / "canonical", work / "parts", params)
+        tables = {name: files.read(work / "canonical" / f"{name}.parquet", t) for name, t in schema.TABLES.items()}
+        return Canonical(tables, report)
+
+    return make
 
 
 @pytest.fixture(autouse=True)

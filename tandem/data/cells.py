@@ -1,45 +1,29 @@
 """From a raw cell's text to a value, as Ibis expressions: null means missing before reading, unreadable after."""
 
-import html
-import unicodedata
+import re
+from datetime import UTC, datetime
 
 import ibis
 import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
 
 from tandem.data import schema
+from tandem.data.engine import Engine
+from tandem.data.records import WHOLE
 from tandem.data.schema import Column
-from tandem.data.sources import Block, Levels, Picture, Split
-
-TIDIED = {"title", "description", "brand", "text"}
-"""Columns for people to read: entities resolved, white space collapsed, Unicode composed."""
+from tandem.data.sources import UNIX, Block, Levels, Ordinal, Picture, Split
 
 ISO_8601 = (
     r"^\d{4}-\d{1,2}-\d{1,2}"
-    r"([ T]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?( ?(Z|UTC)|[+-]\d{2}(:?\d{2})?)?)?$"
+    r"([ T]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?( ?(Z|UTC)|[+-](0\d|1[0-4])(:?[0-5]\d)?)?)?$"
 )
 NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
-BLANK = "".join(filter(str.isspace, map(chr, range(0x3001)))) + "\ufeff"
-"""All Unicode white space, no-break and ideographic spaces among it, and the byte-order mark."""
-
 MOMENT = dt.Timestamp("UTC", 6)
+FIRST, LAST = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
+FAR = 2.5e17
+"""Microseconds since 1970 beyond which no time is believed: about the year 9892."""
+
 NO_PATH = ibis.null("array<string>")
-
-
-@ibis.udf.scalar.builtin
-def try_strptime(text: str, pattern: str) -> dt.timestamp:
-    """DuckDB's own: the time without zone, null where the text does not fit the pattern."""
-
-
-@ibis.udf.scalar.builtin
-def trim(text: str, characters: str) -> dt.string:
-    """DuckDB's own: the text without any of the characters at its ends."""
-
-
-@ibis.udf.scalar.python
-def tidy(text: str) -> str:
-    """The text for people: HTML entities resolved, Unicode NFC, no byte-order marks, single spaces."""
-    return " ".join(unicodedata.normalize("NFC", html.unescape(text)).replace("\ufeff", " ").split())
 
 
 def dtype(column: Column) -> dt.DataType:
@@ -48,28 +32,33 @@ def dtype(column: Column) -> dt.DataType:
 
 
 def cell(raw: ir.StructValue, name: str) -> ir.StringValue:
-    """The raw cell without `BLANK` around it; an empty one is missing."""
-    return trim(raw[name], BLANK).nullif("")
+    """The raw cell; an empty one is missing."""
+    return raw[name].nullif("")
 
 
 def text(raw: ir.StructValue, block: Block, name: str) -> ir.StringValue:
     """What stands in the raw column mapped to the canonical column `name`, in the source's spelling of ids."""
     found = cell(raw, block.raw_of(name)[0])
     if name in block.integers:
-        found = found.re_replace(r"^([+-]?\d+)\.0+$", r"\1")
-    return found.upper() if name in block.upper else found
+        found = found.re_replace(WHOLE, r"\1")
+    if name in block.upper:
+        found = found.upper()
+    told = block.translate.get(name)
+    return found.cases(*told.items(), else_=found) if told else found
 
 
-def value(text: ir.StringValue, block: Block, column: Column) -> ir.Value:
+def value(engine: Engine, text: ir.StringValue, block: Block, column: Column) -> ir.Value:
     """The canonical value of a mapped cell's text."""
     how = block.columns[column.name]
+    if isinstance(how, Ordinal):
+        return _place(engine, text, how)
     if column.type == schema.TIME:
-        return moment(text, block.time_formats)
+        return moment(engine, text, block.time_formats)
     if dtype(column).is_floating():
-        return number(text)
+        return number(text) * block.scale[column.name] if column.name in block.scale else number(text)
     if isinstance(how, Picture):
-        return f"{how.archive}!" + text
-    return tidy(text).nullif("") if column.name in TIDIED else text
+        return (f"{how.archive}!" if how.archive else "") + text + how.suffix
+    return text
 
 
 def number(text: ir.StringValue) -> ir.FloatingValue:
@@ -78,24 +67,49 @@ def number(text: ir.StringValue) -> ir.FloatingValue:
     return ibis.ifelse(read.isinf(), ibis.null("float64"), read)
 
 
-def moment(text: ir.StringValue, formats: tuple[str, ...] = ()) -> ir.TimestampValue:
-    """The time in ISO 8601, or in one of the strptime `formats`; null for anything else.
+def moment(engine: Engine, text: ir.StringValue, formats: tuple[str, ...] = ()) -> ir.TimestampValue:
+    """The time in ISO 8601, or in one of the `formats`; null for anything else.
 
     A text without zone is local time in the zone of the connection, which is the source's. A local time that the
     clocks skip counts as if they had not been changed yet; of one that comes twice, the later is meant.
     """
-    iso = ibis.ifelse(text.re_search(ISO_8601), text, ibis.null(str)).try_cast(MOMENT)
-    return ibis.coalesce(iso, *(try_strptime(text, pattern).cast(MOMENT) for pattern in formats))
+    iso = engine.iso(ibis.ifelse(text.re_search(ISO_8601), text, ibis.null(str)))
+    return _believed(ibis.coalesce(iso, *(_formatted(engine, text, pattern) for pattern in formats)))
 
 
-def path(raw: ir.StructValue, how: str | Levels | Split | Picture) -> ir.ArrayValue:
+def _believed(time: ir.TimestampValue) -> ir.TimestampValue:
+    """The time; null outside the years that every tool behind this one can hold."""
+    return ibis.ifelse(time.between(ibis.literal(FIRST), ibis.literal(LAST)), time, ibis.null(MOMENT))
+
+
+def _formatted(engine: Engine, text: ir.StringValue, pattern: str) -> ir.TimestampValue:
+    if pattern in UNIX:
+        return _since_1970(engine, number(text) * UNIX[pattern])
+    return engine.strptime(text, pattern)
+
+
+def _place(engine: Engine, text: ir.StringValue, how: Ordinal) -> ir.TimestampValue:
+    start = datetime(how.start.year, how.start.month, how.start.day, tzinfo=UTC).timestamp()
+    return _believed(_since_1970(engine, (number(text) * how.step_minutes * 60 + start) * 1_000_000))
+
+
+def _since_1970(engine: Engine, microseconds: ir.FloatingValue) -> ir.TimestampValue:
+    known = ibis.ifelse(microseconds.abs() < FAR, microseconds, ibis.null("float64"))
+    return engine.moment(known.round().cast("int64"))
+
+
+def path(raw: ir.StructValue, how: object) -> ir.ArrayValue:
     """The category path, widest first, without empty levels; null when nothing is left."""
     match how:
         case Levels(columns=columns):
-            levels = ibis.array([tidy(cell(raw, name)) for name in columns])
-        case Split(column=column, split=split):
-            levels = tidy(cell(raw, column)).split(split.strip() or split).map(lambda level: level.strip())
+            levels = ibis.array([cell(raw, name) for name in columns])
+        case Split(column=column, split=split, strip=strip):
+            whole = (
+                cell(raw, column).re_replace(f"^[{re.escape(strip)}]+|[{re.escape(strip)}]+$", "") if strip else None
+            )
+            levels = (cell(raw, column) if whole is None else whole).split(split.strip() or split)
+            levels = levels.map(lambda level: level.strip())
         case _:
-            levels = ibis.array([tidy(cell(raw, str(how)))])
+            levels = ibis.array([cell(raw, str(how))])
     kept = levels.filter(lambda level: level.notnull() & (level != ""))
     return ibis.ifelse(kept.length() > 0, kept, NO_PATH)

@@ -1,9 +1,11 @@
 """What a shop's files do not say outright but its events tell: sessions, and products without a product file."""
 
+from collections.abc import Mapping
+
 import ibis
 import ibis.expr.types as ir
 
-from tandem.data import cells
+from tandem.data import choices
 from tandem.data.sources import FromEvents
 
 TOLD = ["time", "file", "row"]
@@ -18,20 +20,22 @@ def with_sessions(events: ir.Table) -> ir.Table:
     asked = events.mutate(asked=events.session_gap_minutes.notnull() & events.user_id.notnull())
     own = ibis.window(group_by=["asked", "user_id"], order_by=TOLD)
     pause_us = asked.time.delta(asked.time.lag().over(own), unit="microsecond")
-    begun = asked.mutate(begins=(pause_us > 60_000_000 * asked.session_gap_minutes).fill_null(True))
+    begun = asked.mutate(begins=(pause_us / 60_000_000 > asked.session_gap_minutes).fill_null(True))
     so_far = ibis.window(group_by=["asked", "user_id"], order_by=TOLD, preceding=None, following=0)
     counted = begun.mutate(place=begun.begins.cast("int64").sum().over(so_far))
-    session = counted.event_id.first().over(group_by=["asked", "user_id", "place"], order_by=TOLD)
+    first = ibis.window(group_by=["asked", "user_id", "place"], order_by=TOLD)
+    session = counted.file.first().over(first) + ":" + counted.row.first().over(first).cast("string")
     return counted.mutate(session_id=counted.asked.ifelse(session, counted.session_id))
 
 
-def with_products_of_events(listed: ir.Table, events: ir.Table, told: FromEvents) -> ir.Table:
+def with_products_of_events(
+    listed: ir.Table, events: ir.Table, told: FromEvents, texts: Mapping[str, ir.Table]
+) -> ir.Table:
     """The listed products, what they leave open filled from the events, and those that only events know.
 
-    A text is the one that most of the product's events tell, of equals the alphabetically first; the price is the
-    median of the prices paid.
+    A text is the first of `texts`, what `told_texts` gives; the price is the median of the prices paid.
     """
-    joined = listed.outer_join(_seen(events, told), "product_id", rname="seen_{name}")
+    joined = listed.outer_join(_seen(events, told, texts), "product_id", rname="seen_{name}")
     filled = {
         name: joined[name].coalesce(joined[f"seen_{name}"])
         for name in listed.columns
@@ -40,23 +44,27 @@ def with_products_of_events(listed: ir.Table, events: ir.Table, told: FromEvents
     return joined.mutate(**filled).select(listed.columns)
 
 
-def _seen(events: ir.Table, told: FromEvents) -> ir.Table:
+def with_products_of_reviews(listed: ir.Table, reviews: ir.Table) -> ir.Table:
+    """The listed products, of which there are none, and those that reviews are about."""
+    known = reviews.select("product_id").distinct()
+    return known.left_join(listed, "product_id").select("product_id", *(listed[n] for n in listed.columns[1:]))
+
+
+def told_texts(events: ir.Table, told: FromEvents) -> dict[str, ir.Table]:
+    """What events tell of their products, by column of products, as `choices.ranked` has it."""
+    return {
+        name: choices.ranked(events.select("product_id", "time", text=events[f"told_{name}"])) for name in told.texts
+    }
+
+
+def _seen(events: ir.Table, told: FromEvents, texts: Mapping[str, ir.Table]) -> ir.Table:
     """One row per product of the events, with what they tell of it."""
     price = {"price": events.unit_price.median()} if told.price else {}
     seen = events.group_by("product_id").agg(events=events.count(), **price).drop("events")
-    for name in told.texts:
-        seen = seen.left_join(_most_frequent(events, name), "product_id", rname="other_{name}").drop("other_product_id")
+    for name, ranked in texts.items():
+        first = choices.chosen(ranked).rename({name: "text"})
+        seen = seen.left_join(first, "product_id", rname="other_{name}").drop("other_product_id")
     if told.category:
         path = seen.category.notnull().ifelse(ibis.array([seen.category]), ibis.null("array<string>"))
         seen = seen.mutate(category=path)
     return seen
-
-
-def _most_frequent(events: ir.Table, name: str) -> ir.Table:
-    """`product_id` and, as `name`, the text told most often; tidied before it is counted."""
-    said = events.select("product_id", raw=events[f"told_{name}"])
-    counted = said.filter(said.raw.notnull()).group_by("product_id", "raw").agg(n=lambda t: t.count())
-    tidied = counted.mutate(text=cells.tidy(counted.raw)).filter(lambda t: t.text != "")
-    total = tidied.group_by("product_id", "text").agg(n=lambda t: t.n.sum())
-    best = ibis.row_number().over(group_by="product_id", order_by=[ibis.desc("n"), "text"])
-    return total.mutate(place=best).filter(lambda t: t.place == 0).select("product_id", **{name: total.text})

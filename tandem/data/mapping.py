@@ -1,6 +1,7 @@
 """From raw rows to judged rows: one value for each column of the table, and the first rule that refuses the row."""
 
 import ibis
+import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
 import pyarrow as pa
 
@@ -9,45 +10,59 @@ from tandem.data.engine import Engine
 from tandem.data.schema import Column, Table
 from tandem.data.sources import Block, Events, FromEvents, KindColumn
 
-ORIGIN = {"file": "string", "row": "int64", "identity": "string", "record": "string"}
+ORIGIN = {
+    "file": "string",
+    "row": "int64",
+    "says": "string",  # a digest, equal for rows that say the same
+    "corrects": "string",  # equal for rows of which only the last counts; null where all do
+    "record": "map<string, string>",  # the mapped cells of a refused row
+}
+"""Where a row stands, and what it says."""
+
 VERDICT = {"rule": "string", "reason": "string"}
+CELLS = dt.Map(dt.string, dt.string)
+BETWEEN, MISSING = "\x1f", "\x1e"
+"""What stands between two texts that are put together, and for a missing one."""
 
 
-def judge(engine: Engine, rows: ir.Table, block: Block, people: ir.Table, told: FromEvents | None = None) -> ir.Table:
+def judge(engine: Engine, rows: ir.Table, block: Block, told: FromEvents | None) -> ir.Table:
     """The rows of one block with their values and the first rule that refuses each.
 
     Args:
-        engine: stores what lies between.
-        rows: stored `file`, `row`, `problem` and `raw`, as `tandem.data.exports.read` has them; let go afterwards.
+        engine: what reads times.
+        rows: what `tandem.data.records` gives.
         block: how they become rows of its table.
-        people: `user`, an id as the shop writes it, and its `pseudonym`; no user id gets past here.
         told: what events say of their products; of no meaning for other tables.
 
     Returns:
-        `file`, `row`, `identity` (equal for rows that say the same), `record` (JSON for `refused`), `rule` and
-        `reason` (null where no rule applies), every column of the table; for events also `told_<product column>` and
-        `session_gap_minutes`.
+        The columns of ORIGIN and VERDICT (`rule` and `reason` are null where no rule applies), every column of the
+        table, its attributes as a map; for events also `told_<product column>` and `session_gap_minutes`.
     """
     told = told if isinstance(block, Events) else None
-    texts = engine.store(_texts(rows, block, people, told), rows)
-    values = engine.store(_values(texts, block), texts)
+    values = _values(engine, _texts(rows, block, told), block)
     rule, reason = rules.verdict(rules.of(values, block))
-    further = [name for name in values.columns if name.startswith("told_") or name == "session_gap_minutes"]
-    columns = [*ORIGIN, *VERDICT, *block.table.names, *further]
-    return engine.store(values.mutate(rule=rule, reason=reason).select(columns), values)
+    judged = values.mutate(rule=rule, reason=reason)
+    mapped = ibis.map(ibis.array(_recorded(rows, block, told) or [""]), judged.cells)
+    record = judged.rule.notnull().ifelse(mapped, ibis.null(CELLS))
+    further = [name for name in judged.columns if name.startswith("told_") or name == "session_gap_minutes"]
+    return judged.mutate(record=record).select(*ORIGIN, *VERDICT, *block.table.names, *further)
 
 
 def nothing(table: Table) -> ir.Table:
-    """No rows at all, in the columns of judged rows that are no duplicates."""
-    columns = ORIGIN | {"duplicate": "boolean"} | VERDICT | {c.name: cells.dtype(c) for c in table.columns}
+    """No rows at all, in the columns of judged rows."""
+    columns = ORIGIN | VERDICT | {c.name: column_type(c) for c in table.columns}
     return ibis.memtable([], schema=ibis.schema(columns))
 
 
-def _texts(rows: ir.Table, block: Block, people: ir.Table, told: FromEvents | None) -> ir.Table:
+def column_type(column: Column) -> dt.DataType:
+    """The column's type among judged rows: attributes are still a map."""
+    return CELLS if column.name == "attributes" else cells.dtype(column)
+
+
+def _texts(rows: ir.Table, block: Block, told: FromEvents | None) -> ir.Table:
     """Every mapped cell as text, `text_<column>`, and all else that is taken from the raw row as it came."""
-    rows = _with_pseudonyms(rows, block, people)
     raw, place = rows.raw, rows.file + ":" + rows.row.cast("string")
-    texts = {f"text_{name}": cells.text(raw, block, name) for name in block.columns}
+    texts = {f"text_{name}": cells.text(raw, block, name) for name in block.columns if name != "user_id"}
     if isinstance(block.kind_of, KindColumn):
         texts["text_kind"] = cells.cell(raw, block.kind_of.column)
     return rows.select(
@@ -55,10 +70,12 @@ def _texts(rows: ir.Table, block: Block, people: ir.Table, told: FromEvents | No
         row=rows.row,
         problem=rows.problem,
         place=place,
-        as_came=_json({name: raw[name] for name in raw.names if name not in block.read}),
-        record=_record(rows, block, told),
+        as_came=_together([raw[name] for name in raw.names if name not in block.read]),
+        cells=_cells(rows, block, told),
         matched=rules.first_match(raw, block.rules),
         user_id=rows.pseudonym,
+        language=rows.language,
+        text_user_id=rows.pseudonym,
         category=cells.path(raw, block.columns["category"]) if "category" in block.columns else cells.NO_PATH,
         attributes=_attributes(raw, block),
         **texts,
@@ -66,15 +83,9 @@ def _texts(rows: ir.Table, block: Block, people: ir.Table, told: FromEvents | No
     )
 
 
-def _with_pseudonyms(rows: ir.Table, block: Block, people: ir.Table) -> ir.Table:
-    if block.user_column is None:
-        return rows.mutate(pseudonym=ibis.null(str))
-    return rows.left_join(people, cells.text(rows.raw, block, "user_id") == people.user).drop("user")
-
-
-def _attributes(raw: ir.StructValue, block: Block) -> ir.StringValue:
+def _attributes(raw: ir.StructValue, block: Block) -> ir.MapValue:
     found = {name: cells.cell(raw, of) for name, of in block.attribute_columns.items()}
-    return _json(found) if found or block.table is schema.USERS else ibis.null(str)
+    return _map(found) if found or block.table is schema.USERS else ibis.null(CELLS)
 
 
 def _further(raw: ir.StructValue, block: Block, told: FromEvents | None) -> dict[str, ir.Value]:
@@ -86,51 +97,73 @@ def _further(raw: ir.StructValue, block: Block, told: FromEvents | None) -> dict
     return {**said, "session_gap_minutes": ibis.literal(block.session_gap_minutes, "int64")}
 
 
-def _record(rows: ir.Table, block: Block, told: FromEvents | None) -> ir.StringValue:
-    """The raw cells that become values; where the user's id stood, the pseudonym.
+def _recorded(rows: ir.Table, block: Block, told: FromEvents | None) -> list[str]:
+    """The raw columns that become values or the user; of a refused row they are kept.
 
     Others, those that only rules look at too, may hold anything, names and addresses, and are left out.
     """
-    mapped = {*block.mapped, *(told.texts.values() if told else ())} & set(rows.raw.names)
-    return _json({name: rows.pseudonym if name == block.user_column else rows.raw[name] for name in mapped})
+    mapped = sorted({*block.valued, *(told.texts.values() if told else ())} & set(rows.raw.names))
+    return [*([block.user_column] if block.user_column else []), *mapped]
 
 
-def _json(members: dict[str, ir.Value]) -> ir.StringValue:
-    """A JSON object as text, its names in alphabetical order."""
+def _cells(rows: ir.Table, block: Block, told: FromEvents | None) -> ir.ArrayValue:
+    """The raw cells of `_recorded`; where the user's id stood, the pseudonym."""
+    names = _recorded(rows, block, told)
+    found = [rows.pseudonym if name == block.user_column else rows.raw[name] for name in names]
+    return ibis.array(found or [ibis.null(str)])
+
+
+def _map(members: dict[str, ir.StringValue]) -> ir.MapValue:
+    """Names and their texts."""
     if not members:
-        return ibis.literal("{}")
-    return ibis.struct({name: members[name] for name in sorted(members)}).cast("json").cast("string")
+        return ibis.map(ibis.array([], type="string"), ibis.array([], type="string")).cast(CELLS)
+    return ibis.map(ibis.array(list(members)), ibis.array(list(members.values())))
 
 
-def _values(texts: ir.Table, block: Block) -> ir.Table:
+def _values(engine: Engine, texts: ir.Table, block: Block) -> ir.Table:
     """The texts with one value for each column of the block's table."""
-    made = {"event_id": texts.place, "review_id": texts.place}
     done = {"user_id", "category", "attributes", "kind"}
-    values = {c.name: made.get(c.name, _value(texts, block, c)) for c in block.table.columns if c.name not in done}
+    values = {c.name: _value(engine, texts, c, block) for c in block.table.columns if c.name not in done}
+    if block.table is schema.REVIEWS and "language" not in block.columns:
+        values["language"] = texts.language
     if block.kind_of is not None:
         values["kind"] = _kind(texts, block)
-    identity = texts.problem.isnull().ifelse(_identity(texts, values, block), texts.place)
-    if block.table is schema.EVENTS:
-        values["quantity"] = _quantity(texts, values, block)
-    return texts.mutate(**values, identity=identity)
+    known = texts.mutate(**values)
+    known = known.mutate(says=_said(known, block).hexdigest("md5"), corrects=_key(known, block))
+    return known.mutate(quantity=_quantity(known, block)) if block.table is schema.EVENTS else known
 
 
-def _identity(texts: ir.Table, values: dict[str, ir.Value], block: Block) -> ir.StringValue:
+def _said(known: ir.Table, block: Block) -> ir.StringValue:
     """What a row says, however it is written: times and numbers as read, ids normalised, all other cells as they came.
 
-    The same row in two exports that write times or numbers differently is one row.
+    The same row in two exports that write times or numbers differently is one row; one that cannot be read is like no
+    other.
     """
-    said = {c: texts[f"text_{c}"] for c in block.columns if c != "category"} | {"as_came": texts.as_came}
-    if "user_id" in said:
-        said["user_id"] = texts.user_id
-    read = {c.name for c in block.table.columns if c.name in said and c.type != pa.string()}
-    return _json(said | {c: values[c].cast("string").fill_null(said[c]) for c in read})
+    said = [known.kind] if block.kind_of is not None else []  # one file holds views, another carts
+    for name in block.columns:
+        if name != "category":
+            text = known[f"text_{name}"]
+            read = next(c for c in block.table.columns if c.name == name).type != pa.string()
+            said.append(known[name].cast("string").fill_null(text) if read else text)
+    return known.problem.isnull().ifelse(_together([*said, known.as_came]), known.place)
 
 
-def _value(texts: ir.Table, block: Block, column: Column) -> ir.Value:
+def _together(texts: list[ir.StringValue]) -> ir.StringValue:
+    """All the texts as one, different for different ones."""
+    return ibis.literal(BETWEEN).join([text.fill_null(MISSING) for text in texts]) if texts else ibis.literal("")
+
+
+def _key(known: ir.Table, block: Block) -> ir.StringValue:
+    """What rows have in common of which the last corrects the others."""
+    if not block.corrections:
+        return ibis.null(str)
+    return _together([known[name].cast("string") for name in sorted(block.corrections)])
+
+
+def _value(engine: Engine, texts: ir.Table, column: Column, block: Block) -> ir.Value:
     if column.name not in block.columns:
-        return ibis.null(cells.dtype(column))
-    return cells.value(texts[f"text_{column.name}"], block, column)
+        return ibis.null(column_type(column))
+    return cells.value(engine, texts[f"text_{column.name}"], block, column)
 
 
 def _kind(texts: ir.Table, block: Block) -> ir.StringValue:
@@ -144,10 +177,9 @@ def _kind(texts: ir.Table, block: Block) -> ir.StringValue:
     return ibis.cases(*given, else_=told) if given else told
 
 
-def _quantity(texts: ir.Table, values: dict[str, ir.Value], block: Block) -> ir.FloatingValue:
+def _quantity(known: ir.Table, block: Block) -> ir.FloatingValue:
     """Pieces. Returned ones are negative in some shops, here never; an event without word of them, no sale, is one."""
     if "quantity" not in block.columns:
         return ibis.literal(1.0)
-    kind, told = values["kind"], values["quantity"]
-    silent = ~kind.isin(rules.SALES) & texts.text_quantity.isnull()
-    return ibis.cases((silent, 1.0), (kind == "return", told.abs()), else_=told)
+    silent = ~known.kind.isin(rules.SALES) & known.text_quantity.isnull()
+    return ibis.cases((silent, 1.0), (known.kind == "return", known.quantity.abs()), else_=known.quantity)

@@ -67,7 +67,7 @@ PRODUCTS = Table(
         Column("brand", pa.string(), "brand or maker", nullable=True),
         Column("price", pa.float64(), "usual price of one piece, in `currency`", nullable=True, minimum=0),
         Column("currency", pa.string(), "ISO 4217 code", nullable=True),
-        Column("image", pa.string(), "picture's place: `archive!member`", nullable=True),
+        Column("image", pa.string(), "picture's place: `shard!member`", nullable=True),
         Column("attributes", pa.string(), "further attributes, a JSON object", nullable=True),
         Column("stock", pa.float64(), "pieces in stock at export", nullable=True, minimum=0),
         Column("lead_time_days", pa.float64(), "days to restock", nullable=True, minimum=0),
@@ -139,7 +139,10 @@ REFUSED = Table(
         Column("rule", pa.string(), "name of the rule that refused it"),
         Column("reason", pa.string(), "sentence for a person"),
         Column(
-            "record", pa.string(), "its mapped cells as JSON, users as pseudonyms; withheld if the row is unreadable"
+            "record",
+            pa.string(),
+            "its mapped cells as JSON, users as pseudonyms, identifiers masked; withheld if the row is unreadable; "
+            "its values, if other rows are the reason",
         ),
     ),
 )

@@ -5,11 +5,13 @@ Everything peculiar to a shop stands in its YAML, nothing of it in code. `docs/s
 
 import codecs
 from collections.abc import Iterable
+from datetime import date
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, ClassVar, Literal, Self
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -21,6 +23,16 @@ GENERATED = {"event_id", "review_id", "kind", "attributes"}
 """Columns of the tables that a source does not map under `columns`: made here, or set by their own key."""
 
 
+UNIX = {"unix_s": 1_000_000, "unix_ms": 1_000, "unix_us": 1}
+"""Microseconds in one unit of a time that is counted since 1970-01-01 UTC, by the name that `time_formats` takes."""
+
+PROSE = ("title", "description", "brand", "text")
+"""Canonical columns with text for people to read."""
+
+AUTO = "auto"
+"""The encoding that is found by looking: a byte-order mark, else UTF-8, else GB 18030, each checked strictly."""
+
+
 def _regex(pattern: str) -> str:
     if problem := _problem("SELECT regexp_matches('', ?)", pattern):
         raise ValueError(f"not an RE2 pattern ({problem}); for `does not match` there is `unless`")
@@ -28,6 +40,8 @@ def _regex(pattern: str) -> str:
 
 
 def _time_format(pattern: str) -> str:
+    if pattern in UNIX:
+        return pattern
     if problem := _problem("SELECT try_strptime('', ?)", pattern):
         raise ValueError(f"not a strptime pattern ({problem})")
     return pattern
@@ -52,7 +66,14 @@ def _glob(pattern: str) -> str:
     return pattern
 
 
+def _group(pattern: str) -> str:
+    if problem := _problem("SELECT regexp_extract('', ?, 1)", pattern):
+        raise ValueError(f"not an RE2 pattern with a group ({problem}), such as `^(..)`")
+    return pattern
+
+
 Regex = Annotated[str, AfterValidator(_regex)]
+Group = Annotated[str, AfterValidator(_group)]
 TimeFormat = Annotated[str, AfterValidator(_time_format)]
 RawColumn = Annotated[str, Field(min_length=1)]
 
@@ -96,16 +117,26 @@ class Split(Strict):
 
     column: RawColumn
     split: str = Field(min_length=1)
+    strip: str = ""  # characters taken off both ends before
+
+
+class Ordinal(Strict):
+    """A time for data in order but without times: `start` and one step for each place that the raw column counts."""
+
+    ordinal: RawColumn
+    start: date
+    step_minutes: int = Field(gt=0)
 
 
 class Picture(Strict):
-    """A picture in a zip below the source's folder, its member named by a raw column."""
+    """A picture named by a raw column: in a zip below the source's folder, else among the packed pictures."""
 
-    archive: Annotated[str, AfterValidator(_glob)]
+    archive: Annotated[str, AfterValidator(_glob)] | None = None
     column: RawColumn
+    suffix: str = ""  # added to the cell, such as `.jpg`
 
 
-Cell = RawColumn | Levels | Split | Picture
+Cell = RawColumn | Levels | Split | Ordinal | Picture
 
 
 class KindColumn(Strict):
@@ -115,6 +146,52 @@ class KindColumn(Strict):
     values: dict[str, str | None] = Field(min_length=1)
 
 
+class Window(Strict):
+    """The part of a matrix that is read: half-open ranges of its rows and columns, counted from 0."""
+
+    rows: tuple[int, int] | None = None
+    columns: tuple[int, int] | None = None
+
+
+class Join(Strict):
+    """One other raw file whose columns are looked up by the column `by`, which both have."""
+
+    files: Annotated[str, AfterValidator(_glob)]
+    by: RawColumn  # `on` would be YAML's way of writing true
+    header: tuple[RawColumn, ...] = ()  # where the other file has no line of names
+
+
+class Part(Strict):
+    """A new raw column: what the first group of `match` finds in the column `of`; missing where it finds nothing."""
+
+    of: RawColumn
+    match: Group
+
+
+class Unpivot(Strict):
+    """One row for each matching column whose cell is `keep`, or holds anything: `@name` of the column, `@value`."""
+
+    columns: Regex
+    keep: str | None = None
+
+
+class Starts(Strict):
+    """Of records that are alike in `by` and go on from one value of `over` to the next, the first alone is a row.
+
+    The file's records are in the order of `over`, such as the months of what somebody holds.
+    """
+
+    by: tuple[RawColumn, ...] = Field(min_length=1)
+    over: RawColumn
+
+
+class Pairs(Strict):
+    """One row for each ordered pair of different values of `of` that share `by`: `@first`, `@second`."""
+
+    by: RawColumn
+    of: RawColumn
+
+
 class Block(Strict):
     """One kind of raw file and how its rows become rows of `table`."""
 
@@ -122,19 +199,42 @@ class Block(Strict):
     required: ClassVar[tuple[str, ...]]
 
     files: Annotated[str, AfterValidator(_glob)]
-    format: Literal["csv", "excel", "jsonl"]
-    encoding: str = "utf-8"  # csv and jsonl
-    delimiter: str = Field(",", min_length=1, max_length=1)  # csv
+    format: Literal["csv", "typed", "excel", "json", "jsonl", "parquet", "sequences", "baskets", "matrix"]
+    encoding: str = AUTO  # of text
+    delimiter: str | None = Field(None, min_length=1, max_length=1)  # csv: comma, typed: tab, lines: white space
+    header: tuple[RawColumn, ...] = ()  # csv without a line of names
     sheet: str | None = None  # excel; the first one by default
+    matrix: Window = Window()
+    beside: tuple[Annotated[str, AfterValidator(_glob)], ...] = ()  # files aligned line by line
+    glue: tuple[RawColumn, ...] = ()  # cells that hold lists of texts: one text
+    parts: dict[RawColumn, Part] = {}  # new raw column: a piece of another
+    only: dict[RawColumn, Regex] = {}  # records in which every pattern is found; others are not of this block
+    join: tuple[Join, ...] = ()  # files to look columns up in
+    unpivot: Unpivot | None = None
+    explode: tuple[RawColumn, ...] = ()  # cells that hold lists: one row for each element
+    starts: Starts | None = None
+    pairs: Pairs | None = None
+    distinct: tuple[RawColumn, ...] = ()  # these columns alone, each combination once in a file
+    may_have: frozenset[RawColumn] = frozenset()  # columns that some files have and others lack
     columns: dict[str, Cell]
     integers: frozenset[str] = frozenset()  # canonical columns written like 17850.0
     upper: frozenset[str] = frozenset()  # canonical columns to put in capitals
-    time_formats: tuple[TimeFormat, ...] = ()  # strptime patterns, tried in order on what is not ISO 8601
+    translate: dict[str, dict[str, str]] = {}  # canonical column: raw text: text, before it is read
+    scale: dict[str, float] = {}  # canonical column: factor from the raw unit to ours
+    time_formats: tuple[TimeFormat, ...] = ()  # strptime or UNIX, tried in order on what is not ISO 8601
+    corrections: tuple[str, ...] = ()  # canonical columns: of rows equal there, the last counts
     rules: tuple[OwnRule, ...] = ()
+
+    @field_validator("join", mode="before")
+    @classmethod
+    def _one_is_enough(cls, given: Any) -> Any:
+        return [given] if isinstance(given, dict) else given
 
     @field_validator("encoding")
     @classmethod
     def _known(cls, encoding: str) -> str:
+        if encoding == AUTO:
+            return encoding
         try:
             return codecs.lookup(encoding).name
         except LookupError:
@@ -146,10 +246,22 @@ class Block(Strict):
         _only(self.columns, mappable, f"columns of {self.table.name}")
         _only(self.required, self.columns, "`columns`, all of which must be mapped")
         for name, cell in self.columns.items():
-            allowed = {"category": (str, Levels, Split), "image": (str, Picture)}.get(name, (str,))
+            allowed = {"category": (str, Levels, Split), "image": (str, Picture), "time": (str, Ordinal)}.get(
+                name, (str,)
+            )
             if not isinstance(cell, allowed):
                 raise ValueError(f"`{name}` takes the name of one raw column")
         _only(self.integers | self.upper, self.texts, "mapped text columns (`integers`, `upper`)")
+        _only({*self.translate, *self.corrections}, self.columns, "mapped columns (`translate`, `corrections`)")
+        _only(self.scale, self.numbers, "mapped columns of numbers (`scale`)")
+        return self
+
+    @model_validator(mode="after")
+    def _fits_the_format(self) -> Self:
+        wanted = {"header": ("csv",), "beside": ("csv",), "sheet": ("excel",), "matrix": ("matrix",)}
+        for key, formats in wanted.items():
+            if key in self.model_fields_set and self.format not in formats:
+                raise ValueError(f"`{key}` is for format {' or '.join(formats)}, not {self.format}")
         return self
 
     @model_validator(mode="after")
@@ -172,6 +284,21 @@ class Block(Strict):
         return [c.name for c in self.table.columns if c.name in self.columns and c.type == pa.string()]
 
     @property
+    def numbers(self) -> list[str]:
+        """Mapped columns that hold numbers."""
+        return [c.name for c in self.table.columns if c.name in self.columns and c.type == pa.float64()]
+
+    @property
+    def prose(self) -> set[str]:
+        """Raw columns whose text is written for people."""
+        return {raw for name in (*PROSE, "category") if name in self.columns for raw in self.raw_of(name)}
+
+    @property
+    def speech(self) -> set[str]:
+        """Raw columns in which users speak freely."""
+        return set()
+
+    @property
     def user_column(self) -> str | None:
         """The raw column of user ids."""
         column = self.columns.get("user_id")
@@ -192,7 +319,7 @@ class Block(Strict):
         match self.columns[name]:
             case Levels(columns=columns):
                 return columns
-            case Split(column=column) | Picture(column=column) | str(column):
+            case Split(column=column) | Picture(column=column) | Ordinal(ordinal=column) | str(column):
                 return (column,)
 
     @property
@@ -206,6 +333,12 @@ class Block(Strict):
         mapped = [raw for name in self.columns if name != "user_id" for raw in self.raw_of(name)]
         kind = [self.kind_of.column] if isinstance(self.kind_of, KindColumn) else []
         return {*mapped, *kind, *self.attribute_columns.values()}
+
+    def copied(self, columns: set[str]) -> set[str]:
+        """Those of the raw columns whose cells also stand under a name that a shape gives them."""
+        found = {part.of for part in self.parts.values()} | ({self.pairs.of} if self.pairs else set())
+        melted = self.unpivot.columns if self.unpivot else None
+        return columns & found | {name for name in columns if melted and pc.match_substring_regex(name, melted).as_py()}
 
     @property
     def product_keys(self) -> set[str]:
@@ -283,6 +416,11 @@ class Reviews(Block):
     table = schema.REVIEWS
     required = ("product_id", "time")
 
+    @property
+    def speech(self) -> set[str]:
+        """Raw columns in which users speak freely."""
+        return self.prose
+
 
 class Users(WithAttributes):
     """Raw files whose rows are users."""
@@ -296,6 +434,51 @@ class Relations(WithKind):
 
     table = schema.RELATIONS
     required = ("product_id", "other_id")
+
+
+class Download(Strict):
+    """A file at the publisher's official address."""
+
+    url: Annotated[str, Field(pattern="^https?://")]
+    to: Annotated[str, AfterValidator(_glob)]  # below the source's folder
+    sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$")
+    unpack: bool = False
+
+
+class Extract(Strict):
+    """Rows of an SQL database, kept as raw Parquet files `<name>-<n>.parquet`."""
+
+    name: str = Field(pattern="^[a-z][a-z0-9_]*$")
+    url_variable: str = Field(pattern="^[A-Z][A-Z0-9_]*$")  # of the environment; its value is a SQLAlchemy URL
+    query: str = Field(min_length=1)
+    cursor: RawColumn | None = None  # `:since` in the query is its largest value so far
+
+    @model_validator(mode="after")
+    def _has_a_cursor_to_bind(self) -> Self:
+        if (":since" in self.query) != (self.cursor is not None):
+            raise ValueError("`:since` in `query` and `cursor` go together")
+        return self
+
+
+class Links(Strict):
+    """A raw column that holds addresses of pictures."""
+
+    files: Annotated[str, AfterValidator(_glob)]
+    column: RawColumn
+    format: Literal["csv", "typed", "excel", "json", "jsonl", "parquet"] = "csv"
+
+
+class Pictures(Strict):
+    """Product pictures that `tandem ingest` packs into shards: loose files, a zip of them, or addresses."""
+
+    files: Annotated[str, AfterValidator(_glob)] | None = None
+    links: Links | None = None
+
+    @model_validator(mode="after")
+    def _come_from_one_place(self) -> Self:
+        if (self.files is None) == (self.links is None):
+            raise ValueError("pictures have either `files` or `links`")
+        return self
 
 
 class FromEvents(Strict):
@@ -326,6 +509,9 @@ class Source(Strict):
     users: tuple[Users, ...] = ()
     relations: tuple[Relations, ...] = ()
     products_from_events: FromEvents | None = None
+    pictures: tuple[Pictures, ...] = ()
+    extracts: tuple[Extract, ...] = ()
+    fetch: tuple[Download, ...] = ()
     params: dict[str, dict[str, Any]] = {}  # values for params.yaml that suit this source
 
     @field_validator("timezone")
@@ -339,9 +525,11 @@ class Source(Strict):
     @model_validator(mode="after")
     def _knows_its_products(self) -> Self:
         told = self.products_from_events
-        if not self.events:
-            raise ValueError("`events` has no block")
-        if not self.products and told is None:
+        if not any(self.blocks.values()):
+            raise ValueError("no table has a block")
+        if told and not self.events:
+            raise ValueError("`products_from_events` is there, yet `events` has no block")
+        if self.events and not self.products and told is None:
             raise ValueError("products come from `products`, `products_from_events` or both; neither is there")
         return self
 
@@ -354,11 +542,19 @@ class Source(Strict):
         blocks = [block for found in self.blocks.values() for block in found]
         users = {block.user_column for block in blocks if block.user_column}
         told = set(self.products_from_events.texts.values()) if self.products_from_events else set()
-        valued = [(block.table.name, block.valued - (block.product_keys - {block.user_column})) for block in blocks]
+        valued = [
+            (block.table.name, block.valued - (block.product_keys - {block.user_column}) | block.copied(users))
+            for block in blocks
+        ]
         for where, columns in [*valued, ("products_from_events", told)]:
             if leaking := sorted(users & columns):
                 raise ValueError(f"`{leaking[0]}` holds user ids and cannot be mapped to anything else ({where})")
         return self
+
+    @property
+    def knows_products(self) -> bool:
+        """Whether files or events say which products there are."""
+        return bool(self.products or self.events)
 
     @property
     def blocks(self) -> dict[str, tuple[Block, ...]]:

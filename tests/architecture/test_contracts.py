@@ -6,7 +6,6 @@ import tomllib
 from pathlib import Path
 
 import pytest
-import yaml
 
 from tandem import params, settings
 
@@ -53,14 +52,6 @@ def test_every_section_of_params_is_read_by_a_class(root: Path) -> None:
     assert set(values) - {"source", "networks"} == sections & set(values)
     for cls in _sections():
         cls.read(root / "params.yaml")
-
-
-def test_all_sources_recommend_the_same_params(root: Path) -> None:
-    """Switching sources there and back must restore every value."""
-    blocks = {path.stem: yaml.safe_load(path.read_text())["params"] for path in (root / "sources").glob("*.yaml")}
-    assert len(blocks) >= 3
-    keys = {name: _keys(block) for name, block in blocks.items()}
-    assert len(set(map(frozenset, keys.values()))) == 1, keys
 
 
 def test_ruff_and_mypy_are_configured_once(root: Path) -> None:

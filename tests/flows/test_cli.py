@@ -9,7 +9,10 @@ import pytest
 
 pytestmark = pytest.mark.slow  # the real tools start
 
-COMMANDS = ("run", "ingest", "retrain", "deploy", "rollback", "bento", "serve", "report", "env", "demo")
+COMMANDS = (
+    *("run", "ingest", "retrain", "deploy", "rollback", "bento", "serve", "report", "env", "demo"),
+    *("sources", "refused", "data", "erase", "keys", "who"),
+)
 
 
 def tandem(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -14,7 +14,7 @@ import psutil
 import pytest
 from ruamel.yaml import YAML
 
-from flows import bento
+from flows import bento, snapshots
 from tandem import demo, files
 from tandem.evaluation.report import table
 
@@ -61,6 +61,8 @@ def test_the_whole_path_and_a_question(shop: Path) -> None:
     assert re.findall(r"Running stage '(\w+)", again) == ["evaluate", "register"]
     assert "Running stage" not in tandem("retrain").stdout
     assert outputs() == before
+    (version,) = snapshots.listed()
+    assert version.id in tandem("data", "versions").stdout
 
     (deployed,) = files.read_json(Path(".tandem/deployed.json"))
     champions = files.read_json(Path("reports/registry.json"))["tasks"]

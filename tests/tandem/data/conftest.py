@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
-from tandem.data.canonical import Canonical, make
 from tandem.data.sources import Source
+from tandem.params import IngestParams
 
 KEY = bytes(range(32))
+_READ = IngestParams.read(Path(__file__).parents[3] / "params.yaml")
+PARAMS = _READ._replace(privacy=_READ.privacy.model_copy(update={"user_attributes": ("age",)}))
 
 SHOP: dict[str, Any] = {
     "name": "shop",
@@ -51,21 +53,21 @@ def shop() -> dict[str, Any]:
 
 
 @pytest.fixture
-def canonical(tmp_path: Path) -> Callable[..., Canonical]:
+def canonical(tmp_path: Path, make: Callable[..., Any]) -> Callable[..., Any]:
     """Write raw files and make the canonical tables of them: `canonical(shop, {"events.csv": text})`."""
 
-    def build(shop: dict[str, Any], raw: dict[str, str | bytes]) -> Canonical:
+    def build(shop: dict[str, Any], raw: dict[str, str | bytes]) -> Any:
         for name, content in raw.items():
             path = tmp_path / "raw" / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        return make(Source.model_validate(shop), tmp_path / "raw", KEY)
+        return make(Source.model_validate(shop), tmp_path / "raw", KEY, tmp_path, PARAMS)
 
     return build
 
 
 @pytest.fixture
-def refusals(canonical: Callable[..., Canonical], shop: dict[str, Any]) -> Callable[..., list[tuple[str, str]]]:
+def refusals(canonical: Callable[..., Any], shop: dict[str, Any]) -> Callable[..., list[tuple[str, str]]]:
     """Rule and reason of each refused row of an event file, given its rows."""
 
     def ask(*rows: str, **changes: Any) -> list[tuple[str, str]]:

@@ -1,7 +1,10 @@
 """What becomes of raw rows: values and refusals by hand, then what holds for every input."""
 
 import csv
+import io
 import json
+import zipfile
+from hashlib import sha256
 from pathlib import Path
 
 import pandas as pd
@@ -9,15 +12,25 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from tandem import files
-from tandem.data import canonical as module
-from tandem.data import privacy, schema
+from tandem.data import privacy
 from tandem.data.sources import Source
 
-from .conftest import HEADER, KEY, SHOP
+from .conftest import HEADER, KEY, PARAMS, SHOP
 
 NAMES = HEADER.strip().split(",")
 GOOD = "a1,17850.0,2026-03-01 12:00:00,1,2,9.99,buy,Cup,x"
+
+
+def zipped(*names: str) -> bytes:
+    """A zip of files with these names."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        for name in names:
+            archive.writestr(name, name)
+    return content.getvalue()
+
+
+PICTURES = zipped("1.png")
 
 
 def row(**changes: str) -> str:
@@ -193,7 +206,7 @@ def test_product_files_come_first_and_events_fill_what_they_leave_open(canonical
         row(price="8"), row(price="10", name="Mug"), row(price="11", name="Mug"), row(price="12", name="Cup"),
         row(item="b7", name="Tee &amp;  Pot"), row(item="b8", name=""),
     ]  # fmt: skip
-    raw = {"p.csv": CATALOGUE + "a1,,Home,,,red,1.png\na2,Bowl,,,3,,\n", "p.zip": b"", "events.csv": HEADER}
+    raw = {"p.csv": CATALOGUE + "a1,,Home,,,red,1.png\na2,Bowl,,,3,,2.png\n", "p.zip": PICTURES, "events.csv": HEADER}
     raw["events.csv"] += "\n".join(told)
     found = canonical(with_products(shop), raw)
     products = found.tables["products"].set_index("product_id")
@@ -208,7 +221,7 @@ def test_product_files_come_first_and_events_fill_what_they_leave_open(canonical
 
 
 def test_a_second_row_for_one_product_is_refused_and_says_which_was_kept(canonical, shop) -> None:
-    raw = {"p1.csv": CATALOGUE + "a1,Cup,,,,,\n", "p2.csv": CATALOGUE + "A1,Mug,,,,,\na1,Cup,,,,,\n", "p.zip": b""}
+    raw = {"p1.csv": CATALOGUE + "a1,Cup,,,,,\n", "p2.csv": CATALOGUE + "A1,Mug,,,,,\na1,Cup,,,,,\n", "p.zip": PICTURES}
     found = canonical(with_products(shop), raw | {"events.csv": HEADER + GOOD})
     assert found.tables["products"]["title"].tolist() == ["Cup"]
     (refused,) = found.tables["refused"].to_dict("records")
@@ -219,7 +232,7 @@ def test_a_second_row_for_one_product_is_refused_and_says_which_was_kept(canonic
 
 def test_without_products_of_events_an_event_of_an_unknown_product_is_refused(canonical, shop) -> None:
     del shop["products_from_events"]
-    raw = {"p.csv": CATALOGUE + "b9,,,,,,\n", "p.zip": b"", "events.csv": HEADER + GOOD}
+    raw = {"p.csv": CATALOGUE + "b9,,,,,,\n", "p.zip": PICTURES, "events.csv": HEADER + GOOD}
     (refused,) = canonical(with_products(shop), raw).tables["refused"].to_dict("records")
     assert (refused["rule"], refused["reason"]) == ("unknown_product", "no row of products has `A1`")
 
@@ -234,7 +247,11 @@ def test_texts_for_people_are_tidied(canonical, shop) -> None:
 def test_a_category_in_one_column_is_split(canonical, shop) -> None:
     shop = with_products(shop)
     shop["products"][0]["columns"]["category"] = {"column": "c1", "split": " > "}
-    raw = {"p.csv": CATALOGUE + "a1,,Home > Bath >  > Soap &amp; Oil,,,,\n", "p.zip": b"", "events.csv": HEADER + GOOD}
+    raw = {
+        "p.csv": CATALOGUE + "a1,,Home > Bath >  > Soap &amp; Oil,,,,\n",
+        "p.zip": PICTURES,
+        "events.csv": HEADER + GOOD,
+    }
     (path,) = canonical(shop, raw).tables["products"]["category"]
     assert list(path) == ["Home", "Bath", "Soap & Oil"]
 
@@ -324,6 +341,12 @@ def test_a_cell_that_only_rules_look_at_is_not_kept(canonical, shop) -> None:
 def test_the_report_reads_so(canonical, shop, caplog) -> None:
     raw = {"events.csv": "\n".join([HEADER.strip(), GOOD, GOOD, row(pieces="0"), row(when="2026-03-02")])}
     report = canonical(shop, raw | {"notes.txt": "", "events-empty.csv": HEADER}).report
+    assert report.pop("masked") == dict.fromkeys(PARAMS.privacy.masked, 0)
+    assert list(report.pop("cleaning")) == list(PARAMS.cleaning.model_dump())
+    for account in report["files"]:
+        content = (HEADER if account["file"] == "events-empty.csv" else raw["events.csv"]).encode()
+        assert account.pop("left_out") == {}
+        assert (account.pop("bytes"), account.pop("sha256")) == (len(content), sha256(content).hexdigest())
     account = {"rows": 4, "kept": 2, "duplicates": 1, "refused": 1, "rules": {"quantity_not_positive": 1}}
     empty = {"rows": 0, "kept": 0, "duplicates": 0, "refused": 0, "rules": {}}
     assert report == {
@@ -332,6 +355,7 @@ def test_the_report_reads_so(canonical, shop, caplog) -> None:
         "span": ["2026-03-01T11:00:00+00:00", "2026-03-01T23:00:00+00:00"],
         "products_from_events": 1,
         "unmapped_files": ["notes.txt"],
+        "pictures": None,
         "totals": {"events": account, "products": empty, "reviews": empty, "users": empty, "relations": empty},
         "files": [
             {"table": "events", "file": "events-empty.csv", **empty},
@@ -366,22 +390,20 @@ def folder(tmp_path_factory) -> Path:
 
 @settings(max_examples=12, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])  # shrinking: minutes
 @given(raw=st.lists(ROWS, min_size=1, max_size=2))
-def test_any_row_is_accounted_for_and_no_user_id_gets_out(raw, folder) -> None:
-    out = folder.with_name(f"{folder.name}-out")
+def test_any_row_is_accounted_for_and_no_user_id_gets_out(raw, folder, make) -> None:
     for old in folder.iterdir():
         old.unlink()
     for place, rows in enumerate(raw):
         with (folder / f"events-{place}.csv").open("w", newline="") as stream:
             stream.write(HEADER)
             csv.writer(stream).writerows([*(cells[name] for name in NAMES), *more] for cells, more in rows)
-    found = module.make(Source.model_validate(SHOP), folder, KEY)
+    work = folder.with_name(f"{folder.name}-work")
+    found = make(Source.model_validate(SHOP), folder, KEY, work, PARAMS)
     assert [account["rows"] for account in found.report["files"]] == [len(rows) for rows in raw]
     for account in found.report["files"]:
         assert account["rows"] == account["kept"] + account["duplicates"] + account["refused"]
         assert account["refused"] == sum(account["rules"].values())
     assert found.report["totals"]["events"]["kept"] == len(found.tables["events"])
     assert found.report["totals"]["events"]["refused"] == len(found.tables["refused"])
-    for name, frame in found.tables.items():
-        files.write(frame, out / f"{name}.parquet", schema.TABLES[name])
-    written = json.dumps(found.report) + "".join(pd.read_parquet(path).to_csv() for path in out.iterdir())
+    written = json.dumps(found.report) + "".join(pd.read_parquet(path).to_csv() for path in work.rglob("*.parquet"))
     assert [line for line in written.splitlines() if "uid-7f3a" in line or "990017850" in line] == []

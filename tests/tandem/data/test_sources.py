@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 import yaml
 from pydantic import ValidationError
@@ -5,7 +7,7 @@ from pydantic import ValidationError
 from tandem.data.sources import Source
 from tandem.errors import SourceError
 
-SOURCES = ("demo", "online_retail", "jdata")
+SOURCES = sorted(path.stem for path in (Path(__file__).parents[3] / "sources").glob("*.yaml"))
 
 
 def refusal(shop) -> str:
@@ -19,10 +21,7 @@ def test_every_source_of_the_project_can_be_read(root, name) -> None:
     assert Source.read(root / "sources" / f"{name}.yaml").name == name
 
 
-def test_every_source_recommends_the_same_params(root) -> None:
-    params = [Source.read(root / "sources" / f"{name}.yaml").params for name in SOURCES]
-    keys = [{(section, key) for section, values in p.items() for key in values} for p in params]
-    assert keys[0] == keys[1] == keys[2]
+USERS = {"files": "u.csv", "format": "csv", "columns": {"user_id": "id"}}
 
 
 def test_a_block_names_every_raw_column_it_speaks_of(shop) -> None:
@@ -32,8 +31,7 @@ def test_a_block_names_every_raw_column_it_speaks_of(shop) -> None:
 
 
 def test_attributes_are_a_list_or_say_which_column_they_come_from(shop) -> None:
-    users = {"files": "u.csv", "format": "csv", "columns": {"user_id": "id"}}
-    shop["users"] = [users | {"attributes": ["age"]}, users | {"attributes": {"age": "years"}}]
+    shop["users"] = [USERS | {"attributes": ["age"]}, USERS | {"attributes": {"age": "years"}}]
     same, other = Source.model_validate(shop).users
     assert (same.attributes, other.attributes) == ({"age": "age"}, {"age": "years"})
 
@@ -42,7 +40,7 @@ def test_attributes_are_a_list_or_say_which_column_they_come_from(shop) -> None:
     ("change", "said"),
     [
         ({"colums": {}}, "Extra inputs"),
-        ({"format": "parquet"}, "'csv', 'excel' or 'jsonl'"),
+        ({"format": "word"}, "'csv', 'typed', 'excel'"),
         ({"encoding": "utf-9"}, "Python knows no such encoding"),
         ({"files": "../other/*.csv"}, "below the source's folder"),
         ({"kind": "steal"}, "`steal` not among the kinds of events: view, click, cart"),
@@ -108,9 +106,14 @@ def test_sessions_are_inferred_or_read_but_not_both(shop) -> None:
     assert "infers sessions, yet `session_id` is mapped" in refusal(shop)
 
 
-@pytest.mark.parametrize("change", [{"timezone": "Europe/Atlantis"}, {"currency": "euro"}, {"events": []}])
+@pytest.mark.parametrize("change", [{"timezone": "Europe/Atlantis"}, {"currency": "euro"}])
 def test_a_source_that_does_not_fit_is_refused(shop, change) -> None:
     assert next(iter(change)) in refusal(shop | change)
+
+
+def test_a_source_has_a_block(shop) -> None:
+    assert "no table has a block" in refusal(shop | {"events": [], "products_from_events": None})
+    assert "yet `events` has no block" in refusal(shop | {"events": [], "users": [USERS]})
 
 
 def test_products_come_from_somewhere(shop) -> None:

@@ -9,8 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tandem.data import canonical
-from tandem.data.canonical import Canonical
 from tandem.data.sources import Source
 from tandem.demo import DemoSize, dirt, generate
 
@@ -59,9 +57,9 @@ def test_one_month_writes_customer_numbers_as_floats(small) -> None:
 
 
 @pytest.fixture(scope="module")
-def read(small, root) -> Canonical:
+def read(small, root, make, tmp_path_factory):
     """The small shop as the reader understands it."""
-    return canonical.make(Source.read(root / "sources" / "demo.yaml"), small.raw, KEY)
+    return make(Source.read(root / "sources" / "demo.yaml"), small.raw, KEY, tmp_path_factory.mktemp("read"))
 
 
 def test_the_reader_finds_exactly_what_was_planted(small, read) -> None:
@@ -96,9 +94,9 @@ def test_no_email_address_gets_past_the_reader(small, read) -> None:
     assert not any("example.org" in table.to_csv() for table in read.tables.values())
 
 
-def test_future_events_are_planted_only_when_asked_for(small, tmp_path, root) -> None:
+def test_future_events_are_planted_only_when_asked_for(small, tmp_path, root, make) -> None:
     generate(tmp_path / "raw", tmp_path / "truth", DemoSize.small(future_events=3), seed=7)
-    read = canonical.make(Source.read(root / "sources" / "demo.yaml"), tmp_path / "raw", KEY)
+    read = make(Source.read(root / "sources" / "demo.yaml"), tmp_path / "raw", KEY, tmp_path)
     assert (read.tables["events"]["time"] >= "2026-07-01").sum() == 3
     assert (pd.to_datetime(small.rows["Date"], errors="coerce") >= "2026-07-01").sum() == 0
 

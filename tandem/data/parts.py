@@ -1,0 +1,208 @@
+"""Judged rows of raw files, kept from one run to the next: a file that was read before is not read again.
+
+A part holds the rows of the files of one block that came in together. Parts are a cache: they are used only while
+the files' content, the block, the key of pseudonyms, the zone and this code are what they were made with. They hold
+pseudonyms and no raw user id.
+"""
+
+import hashlib
+import json
+import logging
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from tandem import files
+from tandem.data import exports, mapping, privacy
+from tandem.data.batches import Export
+from tandem.data.engine import Engine
+from tandem.data.records import Keep, Pseudonyms, Records
+from tandem.data.sources import Block, Source
+from tandem.errors import SourceError
+from tandem.params import IngestParams
+from tandem.unseen import drift
+
+log = logging.getLogger(__name__)
+
+INDEX = "index.json"
+SCRATCH = "scratch"
+"""A folder beside the parts for what does not fit into memory meanwhile."""
+
+SAMPLED = 1000
+"""Rows that a proposal for a changed header looks at."""
+
+FREE = ("json", "jsonl")
+"""Formats whose records name their own columns."""
+
+
+@dataclass(frozen=True)
+class RawFile:
+    """A raw file as it was read: `path` is that of the file it lies in, which for a member of a zip is the zip."""
+
+    name: str
+    sha256: str
+    bytes: int
+    rows: int
+    left_out: dict[str, int]  # records that are no rows, by the shape that says so
+
+
+@dataclass(frozen=True)
+class Part:
+    """Judged rows of some files of one block."""
+
+    path: Path
+    files: list[RawFile]
+    repaired: dict[str, int]  # cells by what was done to them
+
+
+class Parts:
+    """The parts of a source's blocks, in a folder of their own.
+
+    Args:
+        folder: of their own.
+        source: whose blocks they are.
+        raw: folder of its raw files.
+        key: makes the users' pseudonyms.
+        params: what is cleaned and masked while reading.
+        keep: is told of each user's id and pseudonym, if given.
+    """
+
+    def __init__(
+        self, folder: Path, source: Source, raw: Path, key: bytes, params: IngestParams, keep: Keep | None
+    ) -> None:
+        self._folder, self._source, self._raw = folder, source, raw
+        self._key, self._params, self._keep = key, params, keep
+        self._code = files.hash_folder(Path(__file__).parent)
+
+    def of(self, engine: Engine, block: Block, found: list[Export]) -> list[Part]:
+        """Parts that hold the judged rows of exactly the files `found`; those that are new are read.
+
+        Raises:
+            SourceError: a file is not as the block describes it, or its columns are not those of the files before.
+        """
+        folder = self._folder / f"{block.table.name}-{self._fingerprint(block)}"
+        of_path = {path: _identity(path) for path in {export.path for export in found}}
+        here = {export.name: of_path[export.path] for export in found}
+        parts = [part for part in _index(folder) if _still(part, here)]
+        known = {file.name for part in parts for file in part.files}
+        new = [export for export in found if export.name not in known]
+        if new:
+            headers = {export.name: exports.header(export, block) for export in new}
+            for export in new:
+                exports.check(headers[export.name], export, block)
+            _same_columns(headers, new, found, block, parts)
+            columns = {column: None for header in headers.values() for column in header}
+            parts.append(self._read(engine, block, new, list(columns), here, folder))
+            files.write_json([_entry(part) for part in parts], folder / INDEX)
+        _remove_others(folder, {part.path for part in parts})
+        return parts
+
+    def keep(self, blocks: Iterable[Block]) -> None:
+        """Remove the parts of all other blocks, keys and code."""
+        kept = {f"{block.table.name}-{self._fingerprint(block)}" for block in blocks}
+        for folder in self._folder.iterdir() if self._folder.is_dir() else ():
+            if folder.name not in {*kept, SCRATCH}:
+                shutil.rmtree(folder)
+
+    def _read(
+        self,
+        engine: Engine,
+        block: Block,
+        new: list[Export],
+        columns: list[str],
+        here: dict[str, tuple[str, int]],
+        folder: Path,
+    ) -> Part:
+        told = self._source.products_from_events
+        people = Pseudonyms(self._key, self._keep)
+        records = Records(new, block, columns, told.texts.values() if told else (), self._params, people)
+        names = hashlib.sha256("\n".join(f"{e.name} {here[e.name][0]}" for e in new).encode()).hexdigest()
+        path = folder / f"{names[:16]}.parquet"
+        folder.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(".partial")
+        rows = engine.stream(records.reader())
+        try:
+            engine.write(mapping.judge(engine, rows, block, told), partial)
+        except Exception:  # each engine wraps what its stream raises in an error of its own
+            if records.stopped is not None:
+                raise records.stopped from None
+            raise
+        partial.replace(path)
+        log.info("read %d files of %s: %d rows", len(new), block.table.name, sum(records.counts.values()))
+        read = [RawFile(e.name, *here[e.name], records.counts[e.name], dict(records.left_out[e.name])) for e in new]
+        return Part(path, read, dict(records.repaired))
+
+    def _fingerprint(self, block: Block) -> str:
+        """Of all that decides how a row of the block is judged."""
+        told = self._source.products_from_events
+        facts = {
+            "block": block.model_dump(),
+            "told": told.model_dump() if told else None,
+            "timezone": self._source.timezone,
+            "key": privacy.key_id(self._key),
+            "code": self._code,
+            "others": {str(path): files.hash_file(path) for path in exports.others(self._raw, block)},
+            "text": self._params.cleaning.text.model_dump(),
+            "language": self._params.cleaning.language.model_dump(),
+            "masked": self._params.privacy.masked,
+        }
+        text = json.dumps(facts, sort_keys=True, default=lambda v: sorted(v) if isinstance(v, frozenset) else str(v))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _index(folder: Path) -> list[Part]:
+    """The parts that were finished."""
+    if not (folder / INDEX).exists():
+        return []
+    entries = files.read_json(folder / INDEX)
+    return [Part(folder / e["path"], [RawFile(**file) for file in e["files"]], e["repaired"]) for e in entries]
+
+
+def _entry(part: Part) -> dict[str, object]:
+    return {"path": part.path.name, "files": [vars(file) for file in part.files], "repaired": part.repaired}
+
+
+def _identity(path: Path) -> tuple[str, int]:
+    """Hash and size of the raw file."""
+    try:
+        return files.hash_file(path), path.stat().st_size
+    except OSError as error:
+        raise SourceError(f"{path} cannot be read: {error.strerror}") from None
+
+
+def _still(part: Part, here: dict[str, tuple[str, int]]) -> bool:
+    """Whether every file of the part is still there with the same content."""
+    return part.path.exists() and all(here.get(file.name) == (file.sha256, file.bytes) for file in part.files)
+
+
+def _same_columns(
+    headers: dict[str, list[str]], new: list[Export], found: list[Export], block: Block, parts: list[Part]
+) -> None:
+    """Raise when a new file has other columns than those before it; records of JSON may lack any that is not needed."""
+    if block.format in FREE:
+        return
+    first = next((e for e in found if parts and e.name == parts[0].files[0].name), new[0])
+    before = headers.get(first.name) or exports.header(first, block)
+    for export in new:
+        if drift.compare(before, now := headers[export.name], block, None, None):
+            samples = _samples(first, block), _samples(export, block)
+            difference = drift.compare(before, now, block, *samples)
+            assert difference is not None
+            raise SourceError(difference.message(str(export.path)))
+
+
+def _samples(export: Export, block: Block) -> dict[str, list[str]]:
+    """Some values of each column."""
+    first = next(exports.batches(export, block), None)
+    if first is None:
+        return {}
+    columns = {name: first.cells.column(name).slice(0, SAMPLED).to_pylist() for name in first.cells.schema.names}
+    return {name: [value for value in values if value] for name, values in columns.items()}
+
+
+def _remove_others(folder: Path, kept: set[Path]) -> None:
+    """Remove what is neither the index nor a part in use."""
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if path not in kept and path.name != INDEX:
+            path.unlink()

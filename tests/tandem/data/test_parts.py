@@ -1,0 +1,153 @@
+"""A file is read once: new files are read alone, and the tables are those of a full rebuild, byte for byte."""
+
+import copy
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from tandem.data import canonical as module
+from tandem.data import exports
+from tandem.data.sources import Source
+from tandem.errors import SourceError
+
+from .conftest import HEADER, KEY, PARAMS, SHOP
+
+DAYS = {
+    "events-1.csv": ["a1,u1,2026-03-01 10:00,1,1,2.5,buy,Cup,x", "a2,u2,2026-03-01 11:00,2,1,3,buy,Pot,x"],
+    "events-2.csv": ["a1,u1,2026-03-01 10:00,1,1,2.5,buy,Cup,x", "a1,u3,2026-03-02 10:00,3,1,2.7,buy,Mug,y"],
+    "events-3.csv": ["a3,u2,2026-02-27 09:00,4,0,2.5,buy,Late,x", "a3,u2,2026-02-27 09:00,5,2,1,look,Late,x"],
+}
+
+
+@pytest.fixture
+def shop() -> Source:
+    shop = copy.deepcopy(SHOP)
+    shop["events"][0]["session_gap_minutes"] = 30
+    return Source.model_validate(shop)
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Path:
+    (tmp_path / "raw").mkdir()
+    return tmp_path
+
+
+def arrive(work: Path, *names: str) -> None:
+    for name in names:
+        (work / "raw" / name).write_text(HEADER + "\n".join(DAYS[name]) + "\n")
+
+
+def make(shop: Source, work: Path, out: str = "out", parts: str = "parts", key: bytes = KEY) -> dict[str, bytes]:
+    module.make(shop, work / "raw", key, work / out, work / parts, PARAMS)
+    return {path.name: path.read_bytes() for path in sorted((work / out).iterdir())}
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of the files whose rows are read from now on."""
+    found: list[str] = []
+    batches = exports.batches
+    monkeypatch.setattr(exports, "batches", lambda e, *how: (found.append(e.name), batches(e, *how))[1])
+    return found
+
+
+def test_a_day_that_comes_later_is_read_alone_and_the_tables_are_those_of_a_rebuild(shop, work, reads) -> None:
+    arrive(work, "events-1.csv")
+    make(shop, work)
+    for name in ("events-3.csv", "events-2.csv"):  # late ones and duplicates of earlier rows among them
+        arrive(work, name)
+        reads.clear()
+        grown = make(shop, work)
+        assert reads == [name]
+        assert grown == make(shop, work, out="anew", parts=f"parts-{name}")
+
+
+def test_nothing_new_reads_nothing(shop, work, reads) -> None:
+    arrive(work, *DAYS)
+    before = make(shop, work)
+    reads.clear()
+    assert make(shop, work) == before
+    assert reads == []
+
+
+def test_what_decides_how_a_row_is_judged_makes_it_read_again(shop, work, reads) -> None:
+    arrive(work, *DAYS)
+    make(shop, work)
+    other_zone = shop.model_copy(update={"timezone": "UTC"})
+    for source, key in ((other_zone, KEY), (shop, bytes(reversed(KEY)))):
+        reads.clear()
+        make(source, work, key=key)
+        assert sorted(reads) == sorted(DAYS)
+    assert len(list((work / "parts").iterdir())) == 1, "parts made with another key or zone are gone"
+
+
+def test_a_file_with_other_content_is_read_again_with_those_that_came_with_it(shop, work, reads) -> None:
+    arrive(work, "events-1.csv")
+    make(shop, work)
+    arrive(work, "events-2.csv", "events-3.csv")
+    make(shop, work)
+    (work / "raw/events-3.csv").write_text(HEADER + DAYS["events-1.csv"][1] + "\n")
+    reads.clear()
+    changed = make(shop, work)
+    assert reads == ["events-2.csv", "events-3.csv"]
+    assert changed == make(shop, work, out="anew", parts="other")
+
+
+def test_no_user_id_is_in_a_part(shop, work) -> None:
+    arrive(work, *DAYS)
+    make(shop, work)
+    text = str([pq.read_table(path).to_pylist() for path in (work / "parts").rglob("*.parquet")])
+    assert "Cup" in text
+    assert not any(user in text for user in ("u1", "u2", "u3"))
+
+
+@pytest.mark.parametrize(
+    ("header", "told"),
+    [
+        (HEADER.replace("secret", "note"), "renamed|gone"),
+        (HEADER.replace(",secret", ""), "gone: `secret`"),
+        (HEADER.strip() + ",more\n", "new: `more`"),
+    ],
+)
+def test_another_header_stops_with_the_difference(shop, work, header, told) -> None:
+    arrive(work, "events-1.csv")
+    make(shop, work)
+    cells = ["a1", "u1", "2026-03-09 10:00", "9", "1", "2.5", "buy", "Cup", "x", "y"][: len(header.split(","))]
+    (work / "raw/events-9.csv").write_text(header + ",".join(cells) + "\n")
+    with pytest.raises(SourceError, match=rf"events-9\.csv[\s\S]*{told}"):
+        make(shop, work)
+    with pytest.raises(SourceError, match=r"another header"):
+        make(shop, work, parts="anew")
+
+
+def test_a_column_that_only_some_files_have_is_let_pass_when_the_source_says_so(work) -> None:
+    shop = copy.deepcopy(SHOP)
+    shop["events"][0]["may_have"] = ["more"]
+    arrive(work, "events-1.csv")
+    (work / "raw/events-9.csv").write_text(HEADER.strip() + ",more\na1,u1,2026-03-09 10:00,9,1,2.5,buy,Cup,x,y\n")
+    assert make(Source.model_validate(shop), work)
+
+
+def test_a_later_row_corrects_an_earlier_one(work) -> None:
+    shop = copy.deepcopy(SHOP)
+    shop["events"][0]["corrections"] = ["order_id", "product_id"]
+    first = "a1,u1,2026-03-01 10:00,1,1,2.5,buy,Cup,x"
+    (work / "raw/events-1.csv").write_text(HEADER + first + "\na2,u1,2026-03-01 10:00,1,1,2.5,buy,Pot,x\n")
+    (work / "raw/events-2.csv").write_text(HEADER + first.replace(",1,2.5", ",4,2.5") + "\n" + first + "\n")
+    (work / "raw/events-3.csv").write_text(HEADER + first.replace(",1,2.5", ",7,2.5") + "\n")
+    report = module.make(Source.model_validate(shop), work / "raw", KEY, work / "out", work / "parts", PARAMS)
+    told = {a["file"]: (a["kept"], a["duplicates"], a["rules"]) for a in report["files"]}
+    assert told == {
+        "events-1.csv": (1, 0, {"corrected": 1}),
+        "events-2.csv": (0, 0, {"corrected": 2}),
+        "events-3.csv": (1, 0, {}),
+    }
+
+
+def test_records_that_a_shape_leaves_out_are_counted(work) -> None:
+    shop = copy.deepcopy(SHOP)
+    shop["events"][0]["only"] = {"item": "^a1$"}
+    arrive(work, "events-1.csv", "events-2.csv")
+    report = module.make(Source.model_validate(shop), work / "raw", KEY, work / "out", work / "parts", PARAMS)
+    assert [(a["rows"], a["left_out"]) for a in report["files"]] == [(1, {"only": 1}), (2, {"only": 0})]
