@@ -36,8 +36,12 @@ bento: setup ## build the deployable bento from what was deployed
 	@tandem bento
 
 .PHONY: test
-test: setup ## every test
-	@python -m pytest -q
+test: setup ## every test, on two cores
+	@python -m pytest -q -n 2 --dist loadfile
+
+.PHONY: test-full
+test-full: setup ## every test and the comparisons that take long
+	@FULL=1 python -m pytest -q -n 2 --dist loadfile
 
 .PHONY: check
 check: setup ## format, lint, types, contracts and the core's fast tests, in about a minute
@@ -62,6 +66,14 @@ bench-online-retail: setup ## every ranker on Online Retail, both protocols, bes
 .PHONY: bench-serving
 bench-serving: setup ## latency and throughput of the service on this machine
 	@python -m benchmarks.serving
+
+.PHONY: bench-validation
+bench-validation: setup ## judging ten million generated events: seconds and peak memory
+	@python -m benchmarks.validation
+
+.PHONY: bench-ingest
+bench-ingest: setup ## ingest, clean and validate of ten million generated events, beside Polars and pandas
+	@python -m benchmarks.ingest
 
 .PHONY: clean
 clean: ## remove everything that was made here, raw data and keys included

@@ -8,6 +8,7 @@ code. Prints our number, then the reference.
 
 import hashlib
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,8 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from tandem.data import canonical
+from tandem import files
+from tandem.data import canonical, schema
 from tandem.data.sources import Source
 from tandem.evaluation import cases
 from tandem.evaluation.cases import Cases
@@ -24,7 +26,7 @@ from tandem.evaluation.metrics import Ideal, measure
 from tandem.evaluation.significance import intervals
 from tandem.features import dataset, histories
 from tandem.features.dataset import Dataset
-from tandem.params import CountingParams, FeaturesParams
+from tandem.params import CountingParams, FeaturesParams, IngestParams
 from tandem.ranking.counting import COUNTING
 from tandem.ranking.ranker import Ranker
 from tandem.settings import Settings

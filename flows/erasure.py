@@ -26,7 +26,7 @@ from typing import Any
 import pyarrow as pa
 
 from flows import deploy, objects, prepare, snapshots, versions
-from flows.ingest import KEY_ID, RAW, SOURCES
+from flows.ingest import KEY_ID, RAW, REWRITTEN, SOURCES
 from flows.objects import LISTING, Store
 from flows.registry import Registry, local
 from tandem import files, release
@@ -144,11 +144,21 @@ def _from_raw(person: Person, settings: Settings) -> int:
         if cuts:
             before = {_md5(cut.export.path) for cut in cuts}
             files.write_json(sorted(before | set(_old_objects(journal))), journal)
+            _note_rewritten({cut.export.path for cut in cuts}, settings.home / REWRITTEN)
             removal.remove(cuts)
             count += sum(len(cut.records) for cut in cuts)
         if journal.exists():
             versions.add(folder)
     return count
+
+
+def _note_rewritten(paths: Iterable[Path], record: Path) -> None:
+    """Let `tandem ingest` know the files again, by what they are now, where the shop still has them so."""
+    known: dict[str, list[str]] = files.read_json(record) if record.exists() else {}
+    for path in paths:
+        name = path.relative_to(RAW).as_posix()
+        known[name] = sorted({*known.get(name, []), files.hash_file(path)})
+    files.write_json(known, record)
 
 
 def _journal(person: Person, settings: Settings) -> Path:

@@ -29,7 +29,7 @@ from sqlalchemy import URL
 
 from flows import extracts, pictures, prepare, versions
 from tandem import demo, files
-from tandem.data import privacy
+from tandem.data import exports, privacy
 from tandem.data.sources import Block, Picture, Source
 from tandem.errors import SourceError
 from tandem.params import PARAMS, read_source
@@ -48,6 +48,9 @@ PROFILE = "profile.json"
 JUDGEMENTS = Path("data/docs/runs")
 OPTIONAL = (ACCEPTED.parent, Path("data/champion"))
 """Inputs of the pipeline that may be empty, but must be there for DVC."""
+
+REWRITTEN = Path("erasure/rewritten.json")
+"""Below `Settings.home`: SHA-256 of what raw files were before a person was taken out of them, by path in `RAW`."""
 
 PIECE = 2**30
 
@@ -261,25 +264,36 @@ def _arriving(source: Source, raw: Path | None) -> dict[Path, Path]:
     targets = {path: folder / path.relative_to(base) for path in readable}
     new = {path: target for path, target in targets.items() if not target.exists()}
     came = {path: target for path, target in targets.items() if path not in new}
-    _check_unchanged(came, Settings().home / "compared" / f"{source.name}.json")
+    _check_unchanged(came, Settings().home, source.name)
     return new
 
 
-def _check_unchanged(came: Mapping[Path, Path], record: Path) -> None:
-    """Raise if a file has not the bytes of the one that came before.
+def _check_unchanged(came: Mapping[Path, Path], home: Path, name: str) -> None:
+    """Raise if a file has not the bytes of the one that came before, as it is or was before an erasure.
 
-    What was found equal once is not read again while size and time of both stay as `record` has them, so that the
+    What was found equal once is not read again while size and time of both stay as they were noted, so that the
     hundredth day costs no more than the first.
     """
+    record = home / "compared" / f"{name}.json"
     known = files.read_json(record) if record.exists() else {}
     equal = {}
     for path, target in came.items():
         stamp = [str(path.resolve()), *_stamp(path), *_stamp(target)]
-        if known.get(str(target)) != stamp and not _same(path, target):
+        if known.get(str(target)) != stamp and not _same(path, target) and not _was_before(path, target, home):
             raise SourceError(f"{path} differs from {target}, which came before: raw files never change; rename it")
         equal[str(target)] = stamp
     if known | equal != known:
         files.write_json(known | equal, record)
+
+
+def _was_before(path: Path, target: Path, home: Path) -> bool:
+    """Whether a file has the bytes that `target` had before a person was taken out of it."""
+    erased = files.read_json(home / REWRITTEN) if (home / REWRITTEN).exists() else {}
+    hashes = erased.get(target.relative_to(RAW).as_posix())
+    if not hashes or files.hash_file(path) not in hashes:
+        return False
+    log.info("%s came before, a person was taken out since: not copied; erase the person at the shop's end too", path)
+    return True
 
 
 def _stamp(path: Path) -> list[int]:
@@ -301,17 +315,32 @@ def _read_by(source: Source, raw: Path) -> list[Path]:
                 pass
             found = {path for pattern in patterns for path in raw.glob(pattern) if path.is_file()}
         else:
-            found = {raw} if any(fnmatch(raw.name, Path(pattern).name) for pattern in patterns) else set()
+            found = _alone(source, patterns, raw)
         others = source.extracts or pictures.find(source, raw)
     except OSError as error:
         raise SourceError(f"raw data {raw} cannot be read: {error.strerror}") from None
     base = raw if raw.is_dir() else raw.parent
     visible = sorted(path for path in found if not _is_hidden(path.relative_to(base)))
+    for path in visible:
+        exports.check_name(str(path.relative_to(base)), base)
     if not visible and not others:
         packed = [found.files for found in source.pictures if found.files]
         wanted = ", ".join([*patterns, *packed])
         raise SourceError(f"raw data {raw} has no file that source {source.name} reads: {wanted}")
     return visible
+
+
+def _alone(source: Source, patterns: list[str], raw: Path) -> set[Path]:
+    """The file, if a pattern reads it where it will stand: in no folder."""
+    named = [pattern for pattern in patterns if fnmatch(raw.name, Path(pattern).name)]
+    if any(set(Path(pattern).parts[:-1]) <= {"**"} for pattern in named):
+        return {raw}
+    if named:
+        raise SourceError(
+            f"source {source.name} reads {raw.name} in a folder, as {', '.join(named)}: "
+            "give as raw data the folder that this pattern begins in, not the file"
+        )
+    return set()
 
 
 def _is_hidden(path: Path) -> bool:

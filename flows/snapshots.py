@@ -193,7 +193,7 @@ def plan(keep: int, settings: Settings, *, in_remote: bool = False) -> Plan:
     """
     known = listed()
     needed = in_use(settings)
-    newest = {version.id for version in known[len(known) - keep :]} if keep else set()
+    newest = {version.id for version in known[max(len(known) - keep, 0) :]}
     kept, dropped = [], []
     for version in known:
         reasons = sorted(needed.get(version.manifest["data_hash"], ()))

@@ -32,16 +32,19 @@ def main(raw: Path, source: Path, key_id: Path, tables: Path, report: Path) -> N
     """
     settings, params, described = Settings(), IngestParams.read(), Source.read(source)
     key, parts = privacy.registered_key(settings, key_id), settings.parts / described.name
-    people: list[tuple[pa.Array, pa.Array]] = []
-    keep = None
-    if params.privacy.keep_identities:
+    if not params.privacy.keep_identities:
+        made = canonical.make(described, raw, key, tables, parts, params, engine_name=settings.engine)
+    else:
         identities.ready(settings)
-        keep = lambda ids, pseudonyms: people.append((ids, pseudonyms))  # noqa: E731
         if not settings.identities.exists():  # every user has to be read
             shutil.rmtree(parts, ignore_errors=True)
-    made = canonical.make(described, raw, key, tables, parts, params, keep, settings.engine)
-    if keep:
-        identities.keep(settings, privacy.key_id(key), people)
+        people: list[tuple[pa.Array, pa.Array]] = []
+        try:
+            made = canonical.make(
+                described, raw, key, tables, parts, params, lambda *met: people.append(met), settings.engine
+            )
+        finally:  # what was read is not read again
+            identities.keep(settings, privacy.key_id(key), people)
     files.write_json(made, report)
 
 

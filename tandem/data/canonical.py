@@ -21,11 +21,11 @@ import pyarrow.compute as pc
 from tandem import files
 from tandem.data import categories, choices, cleaning, exports, inferred, mapping, pictures, privacy, schema
 from tandem.data.engine import Engine, EngineName, open_engine
-from tandem.data.parts import SCRATCH, Parts, RawFile
+from tandem.data.parts import SCRATCH, Part, Parts, RawFile
 from tandem.data.records import Keep
 from tandem.data.schema import Table
 from tandem.data.sources import Picture, Source
-from tandem.errors import TableError
+from tandem.errors import SourceError, TableError
 from tandem.params import CleaningParams, Identifier, IngestParams
 
 log = logging.getLogger(__name__)
@@ -87,7 +87,7 @@ def make(
         privacy.allowed(block.attributes, params.privacy)
     found = exports.find(source, raw)
     with open_engine(source.timezone, parts / SCRATCH, engine_name) as engine:
-        read = _read(engine, found, Parts(parts, source, raw, key, params, keep))
+        read = _read(engine, source, found, Parts(parts, source, raw, key, params, keep))
         settled = _settle(engine, {name: table.rows for name, table in read.items()}, source, params.cleaning)
         rows, repaired = _tables(engine, settled, source, params.cleaning)
         rows["products"], pictured = _with_pictures(engine, rows["products"], source, raw)
@@ -124,17 +124,29 @@ def _of_cells(repaired: Counter[str]) -> dict[str, dict[str, int]]:
     }
 
 
-def _read(engine: Engine, found: exports.Exports, parts: Parts) -> dict[str, _Read]:
+def _read(engine: Engine, source: Source, found: exports.Exports, parts: Parts) -> dict[str, _Read]:
     """The judged rows of every table that the source has files for."""
     read = {}
     for name, blocks in found.of.items():
         made = [part for block, listed in blocks for part in parts.of(engine, block, listed)]
         if made:
+            _check_told(source, name, made)
             rows = engine.read([part.path for part in made])
             repaired = sum((Counter(part.repaired) for part in made), Counter())
             read[name] = _Read(rows, [file for part in made for file in part.files], repaired)
     parts.keep(block for blocks in found.of.values() for block, _ in blocks)
     return read
+
+
+def _check_told(source: Source, table: str, parts: list[Part]) -> None:
+    """Raise where events should tell of their products in a column that none of their files has."""
+    told = source.products_from_events if table == "events" else None
+    columns = {column for part in parts for column in part.columns}
+    if told and (lacking := sorted(set(told.texts.values()) - columns)):
+        raise SourceError(
+            f"source {source.name}: `products_from_events` names `{'`, `'.join(lacking)}`; no file of the events has "
+            "such a column"
+        )
 
 
 def _settle(engine: Engine, judged: dict[str, ir.Table], source: Source, params: CleaningParams) -> dict[str, ir.Table]:
@@ -162,10 +174,13 @@ def _settle(engine: Engine, judged: dict[str, ir.Table], source: Source, params:
 
 
 def _mark_duplicates(engine: Engine, rows: ir.Table) -> ir.Table:
-    """Of rows that say the same, wherever in the source's files, all but the first are duplicates."""
+    """Of rows that say the same, wherever in the source's files, all but the first are duplicates.
+
+    A block may refuse what another takes: a row that is kept is no duplicate of one that is refused.
+    """
     same = rows.group_by("says").having(rows.count() > 1).agg(rows_in_group=rows.count())
-    again = rows.semi_join(same, "says").select("file", "row", "says", "corrects")
-    place = ibis.row_number().over(group_by="says", order_by=["file", "row"])
+    again = rows.semi_join(same, "says").select("file", "row", "says", "rule", "corrects")
+    place = ibis.row_number().over(group_by=["says", "rule"], order_by=["file", "row"])
     later = engine.store(again.mutate(place=place).filter(lambda t: (t.place > 0) & t.corrects.isnull()))
     if not later.count().to_pyarrow().as_py():
         return rows.mutate(duplicate=False)
@@ -336,9 +351,12 @@ def _account(name: str, read: list[RawFile], rows: ir.Table) -> list[dict[str, A
         TableError: the counts do not add up, which is a fault of this module and never of the data.
     """
     counted = rows.group_by("file", "duplicate", "rule").agg(n=rows.count()).to_pyarrow().to_pylist()
+    of_file: dict[str, list[dict[str, Any]]] = {}
+    for group in counted:
+        of_file.setdefault(group["file"], []).append(group)
     accounts = []
     for file in sorted(read, key=lambda file: file.name):
-        here = [group for group in counted if group["file"] == file.name]
+        here = of_file.get(file.name, [])
         why = {
             g["rule"]: g["n"] for g in sorted(here, key=lambda g: g["rule"] or "") if not g["duplicate"] and g["rule"]
         }

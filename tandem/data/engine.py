@@ -67,14 +67,14 @@ def open_engine(timezone: str, scratch: Path, name: EngineName = "duckdb") -> It
     try:
         with _unfused():
             if name == "spark":
-                from tandem.data.engines import spark
+                from tandem.data.engines.spark import opened as spark
 
-                with spark.opened(timezone, scratch) as on_spark:
+                with spark(timezone, scratch) as on_spark:
                     yield on_spark
             else:
-                from tandem.data.engines import duckdb
+                from tandem.data.engines.duckdb import opened as duckdb
 
-                with duckdb.opened(timezone, scratch) as on_duckdb:
+                with duckdb(timezone, scratch) as on_duckdb:
                     yield on_duckdb
     finally:
         shutil.rmtree(scratch, ignore_errors=True)

@@ -57,7 +57,7 @@ def find(source: Source, folder: Path) -> Exports:
         _each_once(source, table, [export.name for _, exports in blocks for export in exports])
     exports = [export for blocks in of.values() for _, found in blocks for export in found]
     for export in exports:
-        _check_name(export.name, folder)
+        check_name(export.name, folder)
     patterns = [pattern for blocks in of.values() for block, _ in blocks for pattern in _others(block)]
     read = {export.name for export in exports} | _archives(source, names) | _matches(folder, patterns)
     opened = {export.name.partition("!")[0]: export.path for export in exports if export.member}
@@ -72,7 +72,11 @@ def header(export: Export, block: Block) -> list[str]:
     Raises:
         SourceError: the file cannot be read as the block describes it.
     """
-    found = shapes.columns(_header(export, block), block, _opener(export, block))
+    raw = _header(export, block)
+    wanted = {name for name in shapes.used(block) if not name.startswith("@")} - set(block.parts)
+    if wanted and not wanted & set(raw):
+        raise rows.without_header(export, block)
+    found = shapes.columns(raw, block, _opener(export, block))
     if len(found) > MAX_COLUMNS:
         raise SourceError(
             f"{archives.where(export)} has {len(found):,} columns, more than the {MAX_COLUMNS:,} that are read; "
@@ -154,7 +158,7 @@ def _names(folder: Path) -> list[str]:
             _check_link(path, folder)
     names = [path.relative_to(folder).as_posix() for path in paths if path.is_file()]
     for name in names:
-        _check_name(name, folder)
+        check_name(name, folder)
     return sorted(name for name in names if not pictures.is_packed(name))
 
 
@@ -162,11 +166,15 @@ def _is_hidden(path: Path) -> bool:
     return any(part.startswith(".") for part in path.parts)
 
 
-def _check_name(name: str, folder: Path) -> None:
-    """Raise where a name that stands in every table is not one line of UTF-8."""
+def check_name(name: str, folder: Path) -> None:
+    """Make sure that a file's name, which stands in every table, is one line of UTF-8.
+
+    Raises:
+        SourceError: it is not.
+    """
     if any(unicodedata.category(letter) in ("Cc", "Cs") for letter in name):
         raise SourceError(
-            f"{folder} has a file whose name is not UTF-8 or holds control characters: {ascii(name)}; rename it"
+            f"{folder} has a file whose name is not UTF-8 or holds control characters: {name!a}; rename it"
         )
 
 

@@ -21,6 +21,9 @@ ORIGIN = {
 
 VERDICT = {"rule": "string", "reason": "string"}
 CELLS = dt.Map(dt.string, dt.string)
+UNSAID = {"event_id", "review_id", "category", "attributes"}
+"""Columns that are made here, or of several raw cells, which are said as they came."""
+
 BETWEEN, MISSING = "\x1f", "\x1e"
 """What stands between two texts that are put together, and for a missing one."""
 
@@ -70,7 +73,7 @@ def _texts(rows: ir.Table, block: Block, told: FromEvents | None) -> ir.Table:
         row=rows.row,
         problem=rows.problem,
         place=place,
-        as_came=_together([raw[name] for name in raw.names if name not in block.read]),
+        as_came=_as_came(raw, block),
         cells=_cells(rows, block, told),
         matched=rules.first_match(raw, block.rules),
         user_id=rows.pseudonym,
@@ -81,6 +84,13 @@ def _texts(rows: ir.Table, block: Block, told: FromEvents | None) -> ir.Table:
         **texts,
         **_further(raw, block, told),
     )
+
+
+def _as_came(raw: ir.StructValue, block: Block) -> ir.StringValue:
+    """All cells of which not one value is read, by name; an empty column more or less changes nothing."""
+    names = sorted(name for name in raw.names if name not in block.read)
+    texts = [(BETWEEN + name + "=" + raw[name].nullif("")).fill_null("") for name in names]
+    return ibis.literal("").join(texts) if texts else ibis.literal("")
 
 
 def _attributes(raw: ir.StructValue, block: Block) -> ir.MapValue:
@@ -116,7 +126,7 @@ def _cells(rows: ir.Table, block: Block, told: FromEvents | None) -> ir.ArrayVal
 def _map(members: dict[str, ir.StringValue]) -> ir.MapValue:
     """Names and their texts."""
     if not members:
-        return ibis.map(ibis.array([], type="string"), ibis.array([], type="string")).cast(CELLS)
+        return ibis.literal({}, CELLS)
     return ibis.map(ibis.array(list(members)), ibis.array(list(members.values())))
 
 
@@ -137,27 +147,33 @@ def _said(known: ir.Table, block: Block) -> ir.StringValue:
     """What a row says, however it is written: times and numbers as read, ids normalised, all other cells as they came.
 
     The same row in two exports that write times or numbers differently is one row; one that cannot be read is like no
-    other.
+    other. Every column of the table has its place, mapped or not, so that two blocks say the same in the same way.
     """
-    said = [known.kind] if block.kind_of is not None else []  # one file holds views, another carts
-    for name in block.columns:
-        if name != "category":
-            text = known[f"text_{name}"]
-            read = next(c for c in block.table.columns if c.name == name).type != pa.string()
-            said.append(known[name].cast("string").fill_null(text) if read else text)
+    said = [_told(known, block, column) for column in block.table.columns if column.name not in UNSAID]
     return known.problem.isnull().ifelse(_together([*said, known.as_came]), known.place)
+
+
+def _told(known: ir.Table, block: Block, column: Column) -> ir.StringValue:
+    if column.name == "kind":
+        return known.kind
+    if column.name not in block.columns:
+        return ibis.null(str)
+    text = known[f"text_{column.name}"]
+    return text if column.type == pa.string() else known[column.name].cast("string").fill_null(text)
 
 
 def _together(texts: list[ir.StringValue]) -> ir.StringValue:
     """All the texts as one, different for different ones."""
-    return ibis.literal(BETWEEN).join([text.fill_null(MISSING) for text in texts]) if texts else ibis.literal("")
+    return ibis.literal(BETWEEN).join([text.fill_null(MISSING) for text in texts])
 
 
 def _key(known: ir.Table, block: Block) -> ir.StringValue:
-    """What rows have in common of which the last corrects the others."""
+    """What rows have in common of which the last corrects the others; where a part of it is missing, nothing."""
     if not block.corrections:
         return ibis.null(str)
-    return _together([known[name].cast("string") for name in sorted(block.corrections)])
+    parts = [known[name] for name in sorted(block.corrections)]
+    key = _together([part.cast("string") for part in parts])
+    return ibis.and_(*(part.notnull() for part in parts)).ifelse(key, ibis.null(str))
 
 
 def _value(engine: Engine, texts: ir.Table, column: Column, block: Block) -> ir.Value:

@@ -54,6 +54,7 @@ class Part:
     path: Path
     files: list[RawFile]
     repaired: dict[str, int]  # cells by what was done to them
+    columns: list[str]  # raw ones, of all files together
 
 
 class Parts:
@@ -93,6 +94,7 @@ class Parts:
                 exports.check(headers[export.name], export, block)
             _same_columns(headers, new, found, block, parts)
             columns = {column: None for header in headers.values() for column in header}
+            columns |= dict.fromkeys(sorted(block.may_have.intersection(block.named)))
             parts.append(self._read(engine, block, new, list(columns), here, folder))
             files.write_json([_entry(part) for part in parts], folder / INDEX)
         _remove_others(folder, {part.path for part in parts})
@@ -131,7 +133,7 @@ class Parts:
         partial.replace(path)
         log.info("read %d files of %s: %d rows", len(new), block.table.name, sum(records.counts.values()))
         read = [RawFile(e.name, *here[e.name], records.counts[e.name], dict(records.left_out[e.name])) for e in new]
-        return Part(path, read, dict(records.repaired))
+        return Part(path, read, dict(records.repaired), columns)
 
     def _fingerprint(self, block: Block) -> str:
         """Of all that decides how a row of the block is judged."""
@@ -141,6 +143,7 @@ class Parts:
             "told": told.model_dump() if told else None,
             "timezone": self._source.timezone,
             "key": privacy.key_id(self._key),
+            "keep": self._keep is not None,
             "code": self._code,
             "others": {str(path): files.hash_file(path) for path in exports.others(self._raw, block)},
             "text": self._params.cleaning.text.model_dump(),
@@ -156,11 +159,18 @@ def _index(folder: Path) -> list[Part]:
     if not (folder / INDEX).exists():
         return []
     entries = files.read_json(folder / INDEX)
-    return [Part(folder / e["path"], [RawFile(**file) for file in e["files"]], e["repaired"]) for e in entries]
+    return [
+        Part(folder / e["path"], [RawFile(**file) for file in e["files"]], e["repaired"], e["columns"]) for e in entries
+    ]
 
 
 def _entry(part: Part) -> dict[str, object]:
-    return {"path": part.path.name, "files": [vars(file) for file in part.files], "repaired": part.repaired}
+    return {
+        "path": part.path.name,
+        "files": [vars(file) for file in part.files],
+        "repaired": part.repaired,
+        "columns": part.columns,
+    }
 
 
 def _identity(path: Path) -> tuple[str, int]:

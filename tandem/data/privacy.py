@@ -13,7 +13,6 @@ import secrets
 from collections.abc import Iterable
 from pathlib import Path
 
-
 from tandem.data import vault
 from tandem.data.masking import mask as mask
 from tandem.data.vault import KEY_BYTES, VaultError, parse_key

@@ -28,6 +28,9 @@ Keep = Callable[[pa.Array, pa.Array], None]
 FILE, PLACE, PROBLEM = "@@file", "@@place", "@@problem"
 """Columns beside the raw ones; no raw column that a block may name begins so."""
 
+NOTHING = "@@nothing"
+"""The raw column of a file that has none but the user's; always missing."""
+
 ROWS, BYTES = 1_048_576, 128_000_000
 """Rows, or bytes of them, that are made ready at once."""
 
@@ -42,7 +45,7 @@ REMEMBERED = 1_000_000
 
 def schema(columns: Iterable[str]) -> pa.Schema:
     """What `Records` gives for raw columns of these names."""
-    raw = pa.struct([pa.field(name, pa.string()) for name in columns])
+    raw = pa.struct([pa.field(name, pa.string()) for name in columns or [NOTHING]])
     return pa.schema(
         {
             "file": pa.string(),
@@ -177,7 +180,7 @@ class Records:
                 *(cells[name] for name in (FILE, PLACE, PROBLEM)),
                 missing if user is None else self._people.of(spelled(user, self._block)),
                 self._language(raw, missing),
-                pa.StructArray.from_arrays(list(raw.values()), fields=list(self.schema.field("raw").type)),
+                pa.StructArray.from_arrays(list(raw.values()) or [missing], fields=list(self.schema.field("raw").type)),
             ],
             schema=self.schema,
         )

@@ -44,7 +44,7 @@ def columns(header: list[str], block: Block, open_other: Open) -> list[str]:
     Raises:
         SourceError: a shape needs a column that is not there, or makes one that is.
     """
-    found = _with(header, [name for name in ("@row", "@file") if name in _used(block) - set(header)], block)
+    found = _with(header, [name for name in ("@row", "@file") if name in used(block) - set(header)], block)
     for pattern in block.beside:
         found = _with(found, open_other(pattern, ()).header, block)
     _need(block.glue, found, block, "glue")
@@ -60,7 +60,7 @@ def columns(header: list[str], block: Block, open_other: Open) -> list[str]:
         found = _unpivoted(found, block, block.unpivot)
     for level, name in enumerate(block.explode, start=1):
         _need([name], found, block, "explode")
-        found = _with(found, [f"@place_{level}"] if f"@place_{level}" in _used(block) else [], block)
+        found = _with(found, [f"@place_{level}"] if f"@place_{level}" in used(block) else [], block)
     if block.starts:
         _need([*block.starts.by, block.starts.over], found, block, "starts")
     if block.pairs:
@@ -80,7 +80,7 @@ def apply(
         block: says which steps; `@row` and `@file` come first, then they follow one another as its keys do.
         export: the file.
         open_other: reads the files that are put beside it or looked up.
-        left_out: is told how many records `only`, `starts` and `distinct` leave out.
+        left_out: is told how many records each shape leaves out, by its key; of `explode`, how many lists are empty.
 
     Raises:
         SourceError: a file beside it has another number of records; one that is looked up has a key twice.
@@ -103,9 +103,9 @@ def _counted(name: str, left_out: Counter[str], step: Step) -> Step:
 
 def _steps(block: Block, export: Export, open_other: Open, left_out: Counter[str]) -> Iterator[Step]:
     """The steps in their order: each is a function of a stream."""
-    used, may_have = _used(block), block.may_have
-    if {"@row", "@file"} & used:
-        yield lambda stream: _numbered(stream, used, export)
+    spoken, may_have = used(block), block.may_have
+    if {"@row", "@file"} & spoken:
+        yield lambda stream: _numbered(stream, spoken, export)
     for pattern in block.beside:
         yield lambda stream, pattern=pattern: _beside(stream, export, open_other(pattern, ()))  # type: ignore[misc]
     if block.glue:
@@ -117,19 +117,21 @@ def _steps(block: Block, export: Export, open_other: Open, left_out: Counter[str
     for join in block.join:
         yield lambda stream, join=join: _joined(stream, join, open_other(join.files, join.header))  # type: ignore[misc]
     if unpivot := block.unpivot:
-        yield lambda stream: (_unpivot(batch, unpivot, used) for batch in stream)
+        yield lambda stream: (_unpivot(batch, unpivot, spoken, left_out) for batch in stream)
     for level, name in enumerate(block.explode, start=1):
-        place = f"@place_{level}" if f"@place_{level}" in used else None
-        yield lambda stream, n=name, p=place: (_explode(batch, n, p, n in may_have) for batch in stream)  # type: ignore[misc]
+        place = f"@place_{level}" if f"@place_{level}" in spoken else None
+        yield lambda stream, n=name, p=place: (  # type: ignore[misc]
+            _explode(batch, n, p, n in may_have, left_out) for batch in stream
+        )
     if starts := block.starts:
         yield _counted("starts", left_out, lambda stream: _starts(stream, starts, export))
     if pairs := block.pairs:
-        yield lambda stream: _pairs(stream, pairs.by, pairs.of)
+        yield lambda stream: _pairs(stream, pairs.by, pairs.of, left_out)
     if block.distinct:
         yield _counted("distinct", left_out, lambda stream: _distinct(stream, block.distinct))
 
 
-def _used(block: Block) -> set[str]:
+def used(block: Block) -> set[str]:
     """Raw columns that the block speaks of anywhere. Those that begin with @ are made only where it does."""
     shapes = {*block.explode, *block.only, *block.distinct, *(join.by for join in block.join)}
     pairs = {block.pairs.by, block.pairs.of} if block.pairs else set()
@@ -144,9 +146,11 @@ def _with(header: list[str], more: Iterable[str], block: Block) -> list[str]:
     """The header with more names at its end."""
     found = [*header, *more]
     if twice := sorted(name for name, count in Counter(found).items() if count > 1):
+        described = twice[0] in used(block) | {*block.parts}  # else it may be a cell of a file without header
+        shown = f"`{twice[0]}`" if described else f"with the name of column {found.index(twice[0]) + 1}"
         raise SourceError(
-            f"`{block.files}` ({block.table.name}): a shape makes a column `{twice[0]}`, which is there already; "
-            f"the file has {', '.join(header)}"
+            f"`{block.files}` ({block.table.name}): a shape makes a column {shown}, which is there already; "
+            f"the file has {len(header)} columns"
         )
     return found
 
@@ -154,8 +158,8 @@ def _with(header: list[str], more: Iterable[str], block: Block) -> list[str]:
 def _need(names: Iterable[str], header: list[str], block: Block, shape: str) -> None:
     if lacking := [name for name in names if name not in header and name not in block.may_have]:
         raise SourceError(
-            f"`{block.files}` ({block.table.name}): `{shape}` needs the column `{lacking[0]}`; "
-            f"there are {', '.join(header)}"
+            f"`{block.files}` ({block.table.name}): `{shape}` needs the column `{lacking[0]}`, "
+            f"which is none of the {len(header)} that are there"
         )
 
 
@@ -163,10 +167,10 @@ def _unpivoted(header: list[str], block: Block, unpivot: Unpivot) -> list[str]:
     melted = _melted(header, unpivot)
     if not melted:
         raise SourceError(
-            f"`{block.files}` ({block.table.name}): no column matches `unpivot` `{unpivot.columns}`; "
-            f"there are {', '.join(header)}"
+            f"`{block.files}` ({block.table.name}): none of the {len(header)} columns matches `unpivot` "
+            f"`{unpivot.columns}`"
         )
-    made = [name for name in ("@name", "@value") if name in _used(block)]
+    made = [name for name in ("@name", "@value") if name in used(block)]
     return _with([name for name in header if name not in melted], made, block)
 
 
@@ -345,15 +349,18 @@ def _index(join: Join, other: Other) -> tuple[dict[str | None, int], pa.Table]:
     keys = pc.utf8_trim_whitespace(held.column(join.by)).to_pylist()
     places = {key: row for row, key in enumerate(keys) if key}
     if len(places) < sum(bool(key) for key in keys):
-        twice = next(key for row, key in enumerate(keys) if key and places[key] != row)
-        raise SourceError(f"{other.name} has `{join.by}` {twice[:60]} twice: what is looked up there must be one row")
+        first, last = next((row, places[key]) for row, key in enumerate(keys) if key and places[key] != row)
+        raise SourceError(
+            f"{other.name} has the same `{join.by}` in records {first + 1} and {last + 1}: "
+            "what is looked up there must be one row"
+        )
     return places, held.drop_columns([join.by]).combine_chunks()
 
 
 # Steps that make another number of rows
 
 
-def _unpivot(batch: Batch, unpivot: Unpivot, used: set[str]) -> Batch:
+def _unpivot(batch: Batch, unpivot: Unpivot, used: set[str], left_out: Counter[str]) -> Batch:
     """One row for each matching cell that is kept, record by record, in the order of the columns."""
     melted, sound = _melted(batch.cells.schema.names, unpivot), _sound(batch)
     cells = [batch.cells.column(name) for name in melted]
@@ -364,6 +371,7 @@ def _unpivot(batch: Batch, unpivot: Unpivot, used: set[str]) -> Batch:
     held = np.column_stack([mask.to_numpy(zero_copy_only=False) for mask in wanted])  # (rows, columns)
     held[~sound] = False
     held[~sound, 0] = True  # passes through as one row
+    left_out["unpivot"] += int((~held.any(axis=1)).sum())
     rows, places = np.nonzero(held)
     names = pa.array(melted, pa.string()).take(pa.array(places))
     at = pa.array(places * len(sound) + rows)  # place in all columns, one below the other
@@ -372,13 +380,14 @@ def _unpivot(batch: Batch, unpivot: Unpivot, used: set[str]) -> Batch:
     return Batch(taken.cells.drop_columns(melted), taken.problems)
 
 
-def _explode(batch: Batch, name: str, place: str | None, may_lack: bool) -> Batch:
+def _explode(batch: Batch, name: str, place: str | None, may_lack: bool, left_out: Counter[str]) -> Batch:
     """One row for each element of the list in the cell, in its order; an empty or missing list gives none."""
     lists = [_list(text) for text in _texts(batch, name).to_pylist()]
     broken = np.array([found is None for found in lists], bool)
     sound = _sound(batch)
     single = broken | ~sound
     counts = np.where(single, 1, [len(found or ()) for found in lists]).astype(np.int64)
+    left_out["explode"] += int((counts == 0).sum())
     rows = np.repeat(np.arange(len(lists)), counts)
     elements = chain.from_iterable([None] if one else found or () for one, found in zip(single, lists, strict=True))
     texts = pa.array(elements, pa.string(), size=len(rows))
@@ -428,6 +437,7 @@ def _starts(stream: Iterator[Batch], starts: Starts, export: Export) -> Iterator
     """The records that continue none of the period before; the last period of each combination is held in memory."""
     periods: dict[str, int] = {}
     spells: dict[tuple[str | None, ...], tuple[int, int]] = {}  # first and last period
+    before = 0
     for batch in stream:
         keys = zip(*(_texts(batch, name).to_pylist() for name in starts.by), strict=True)
         overs = pc.utf8_trim_whitespace(_texts(batch, starts.over).fill_null("")).to_pylist()
@@ -438,23 +448,28 @@ def _starts(stream: Iterator[Batch], starts: Starts, export: Export) -> Iterator
                 continue
             now = periods.setdefault(over, len(periods))
             if now < len(periods) - 1:
-                raise SourceError(f"{export.name} is not in the order of `{starts.over}`: {over[:60]} comes again")
+                again = f"what record {before + row + 1} holds stands further up"
+                raise SourceError(f"{export.name} is not in the order of `{starts.over}`: {again}")
             first, last = spells.get(key, (now, now))
             spells[key] = (first if last >= now - 1 else now, now)
             if spells[key][0] == now:
                 rows.append(row)
+        before += batch.cells.num_rows
         yield _take(batch, np.array(rows, np.int64))
 
 
-def _pairs(stream: Iterator[Batch], by: str, of: str) -> Iterator[Batch]:
+def _pairs(stream: Iterator[Batch], by: str, of: str, left_out: Counter[str]) -> Iterator[Batch]:
     """Every ordered pair of different values that share a key, group by group; the two columns are held in memory."""
-    groups: dict[str, dict[str, None]] = {}
+    groups: dict[str, Counter[str]] = {}  # records of each value
     for batch in stream:
         yield from _problems_only(batch, ("@first", "@second"))
         texts = (pc.utf8_trim_whitespace(_texts(batch, name)).to_pylist() for name in (by, of))
-        for key, value in zip(*texts, strict=True):
+        for key, value, sound in zip(*texts, _sound(batch), strict=True):
             if key and value:
-                groups.setdefault(key, {})[value] = None
+                groups.setdefault(key, Counter())[value] += 1
+            else:
+                left_out["pairs"] += int(sound)
+    left_out["pairs"] += sum(values.total() for values in groups.values() if len(values) == 1)
     pairs = ((a, b) for values in groups.values() for a in values for b in values if a != b)
     yield from _cut(pairs, ("@first", "@second"))
 

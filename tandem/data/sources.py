@@ -252,7 +252,8 @@ class Block(Strict):
             if not isinstance(cell, allowed):
                 raise ValueError(f"`{name}` takes the name of one raw column")
         _only(self.integers | self.upper, self.texts, "mapped text columns (`integers`, `upper`)")
-        _only({*self.translate, *self.corrections}, self.columns, "mapped columns (`translate`, `corrections`)")
+        _only(self.corrections, self.columns, "mapped columns (`corrections`)")
+        _only(self.translate, set(self.columns) - {"user_id"}, "mapped columns other than the user (`translate`)")
         _only(self.scale, self.numbers, "mapped columns of numbers (`scale`)")
         return self
 
@@ -527,6 +528,8 @@ class Source(Strict):
         told = self.products_from_events
         if not any(self.blocks.values()):
             raise ValueError("no table has a block")
+        if not (self.products or self.events or self.reviews):
+            raise ValueError("products come from `products`, `events` or `reviews`; none of them has a block")
         if told and not self.events:
             raise ValueError("`products_from_events` is there, yet `events` has no block")
         if self.events and not self.products and told is None:

@@ -99,7 +99,10 @@ def test_a_person_is_gone_from_everywhere_and_others_stay(trained: str, monkeypa
     assert holders(pseudonym, trained) == []
     assert rows() == [row for row in before if row["CustomerNo"].removesuffix(".0") != trained]
     assert (Path("data/snapshot") / "events.parquet").exists()
-    assert not list(Path(".tandem/erasure").iterdir())
+    assert [path.name for path in Path(".tandem/erasure").iterdir()] == ["rewritten.json"]
+    versioned = RAW.with_name("demo.dvc").read_bytes()
+    tandem("ingest", "--source", "demo", "--raw", str(Path("../export").resolve()))  # the shop has them as they were
+    assert RAW.with_name("demo.dvc").read_bytes() == versioned
 
     (proof,) = Path("reports/erasure").iterdir()
     text = proof.read_text()

@@ -13,12 +13,14 @@ import pytest
 import yaml
 from PIL import Image
 
+from flows import erasure
 from flows import ingest as intake
 from flows.ingest import ingest, keep_accepted, switch
 from flows.versions import PipelineError
 from tandem.data.sources import Source
 from tandem.errors import SettingsError, SourceError
 from tandem.params import read_all
+from tandem.settings import Settings
 
 pytestmark = pytest.mark.slow  # the real tools start
 
@@ -406,3 +408,35 @@ def test_dvc_errors_reach_the_caller(project: Path, tmp_path: Path) -> None:
     Path("dvc.yaml").write_text("stages: [")
     with pytest.raises(PipelineError, match=r"dvc\.yaml"):
         take_in("online_retail", export(tmp_path / "raw", monday="1"))
+
+
+def test_a_name_that_is_not_one_line_is_refused_before_anything_is_copied(project: Path, tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="rename it"):
+        take_in("online_retail", export(tmp_path / "raw", **{"two\nlines": "1"}))
+    assert not Path("data/raw/online_retail").exists()
+
+
+def test_a_file_that_an_erasure_rewrote_may_come_again_but_not_another(project: Path, tmp_path: Path, caplog) -> None:
+    raw, source = export(tmp_path / "raw", monday="ann,ben,cid"), Source.read(Path("sources/online_retail.yaml"))
+    (target,) = [intake._copy(path, target) or target for path, target in intake._arriving(source, raw).items()]
+    for left in ("ben,cid", "cid"):
+        erasure._note_rewritten([target], Settings().home / intake.REWRITTEN)
+        target.write_text(left)
+    assert "monday.csv" in json.loads((Settings().home / "erasure/rewritten.json").read_text()).popitem()[0]
+    for text in ("ann,ben,cid", "ben,cid", "cid"):
+        with caplog.at_level("INFO"):
+            assert intake._arriving(source, export(raw, monday=text)) == {}
+        assert ("erase the person at the shop's end too" in caplog.text) == (text != "cid")
+        caplog.clear()
+    assert target.read_text() == "cid"
+    with pytest.raises(SourceError, match=r"monday\.csv differs"):
+        intake._arriving(source, export(raw, monday="ann"))
+
+
+def test_one_file_is_refused_where_no_pattern_would_find_it(project: Path, tmp_path: Path) -> None:
+    block = {"files": "sub/*.csv", "format": "csv", "columns": {"product_id": "Id"}}
+    source = Source.read(shop(products=[block]))
+    raw = export(tmp_path / "raw/sub", items="Id").parent
+    with pytest.raises(SourceError, match=r"reads items\.csv in a folder, as sub/\*\.csv: give as raw data the folder"):
+        intake._arriving(source, raw / "sub/items.csv")
+    assert set(intake._arriving(source, raw).values()) == {Path("data/raw/shop/sub/items.csv")}

@@ -182,6 +182,8 @@ def test_garbage_is_what_nothing_needs(accept, tmp_path: Path) -> None:
     before = contents(champion.folder)
     files.write_json({"data_hash": champion.manifest["data_hash"]}, Path("data/champion/related/manifest.json"))
     versions.push(Settings())
+    for more in (len(snapshots.listed()), len(snapshots.listed()) + 1, 100):
+        assert snapshots.plan(more, Settings()).drop == ()
     planned = snapshots.plan(1, Settings(), in_remote=True)
     assert [(version.id, reason) for version, reason in planned.keep] == [
         (champion.id, "the champion"),

@@ -25,6 +25,8 @@ FOLDERS = {
     "bundles": "bundles_electronic",
     "chinese_reviews": "chinese_reviews",
     "myntra": "myntra",
+    "online_retail": "online_retail/by-day",
+    "jdata": "jdata",
 }
 
 COUNTS: dict[str, dict[str, dict[str, int]]] = {
@@ -57,6 +59,22 @@ COUNTS: dict[str, dict[str, dict[str, int]]] = {
     },
     "chinese_reviews": {"products": {"rows": 10, "kept": 10}, "reviews": {"rows": 62_774, "kept": 62_774}},
     "myntra": {"products": {"rows": 44_446, "kept": 44_446}},
+    "online_retail": {
+        "events": {
+            "rows": 541_909,
+            "kept": 531_172,
+            "duplicates": 5_268,
+            "adjustment": 3,
+            "not_a_product": 2_986,
+            "price_not_positive": 1_156,
+            "quantity_not_positive": 1_324,
+        }
+    },
+    "jdata": {
+        "events": {"rows": 89_997, "kept": 65_544, "duplicates": 23_870, "kind_not_used": 583},
+        "products": {"rows": 24_187, "kept": 24_187},
+        "users": {"rows": 29_999, "kept": 29_999},
+    },
 }
 """By table: raw rows, rows kept, and rows taken out by reason."""
 
@@ -72,6 +90,8 @@ SIZES = {  # users of the events, products of the catalogue
     "bundles": (1_133, 3_499 + 1_444),
     "chinese_reviews": (0, 10),
     "myntra": (0, 44_446),
+    "online_retail": (4_362, 3_805),
+    "jdata": (2_962, 26_720),
 }
 
 PRESETS = [pytest.param(name, marks=pytest.mark.real_data(folder)) for name, folder in FOLDERS.items()]

@@ -40,6 +40,12 @@ PARTS = {
 }
 """What the parts of a strptime pattern read: two letters with the same group cannot stand in one."""
 
+_GREEK = [0x1F80 + row + place for row in (0, 0x10, 0x20) for place in range(8)]
+LOWER = "ß" + "".join(map(chr, [*_GREEK, 0x1FB3, 0x1FC3, 0x1FF3]))
+UPPER = "ẞ" + "".join(map(chr, [*(code + 8 for code in _GREEK), 0x1FBC, 0x1FCC, 0x1FFC]))
+NEW = "\u019b\u0264\u1c8a\ua7cd\ua7db\U00010d70-\U00010d85"
+"""Letters whose upper case Java and DuckDB do not agree on."""
+
 SQL = (
     # A local time that the clocks skip is moved on; of one that comes twice, Spark takes the earlier and we the later.
     """after_shift(early TIMESTAMP) RETURNS TIMESTAMP RETURN early + (INTERVAL '12' HOUR
@@ -70,11 +76,11 @@ SQL = (
     """tandem_parts(text STRING, pattern STRING, put STRING) RETURNS ARRAY<STRING> RETURN
     CASE WHEN regexp_like(text, pattern) THEN split(regexp_replace(text, pattern, put), '\\u001f') END""",
     """tandem_time_text(t TIMESTAMP) RETURNS STRING RETURN
-    CAST(t AS STRING) || regexp_replace(date_format(t, 'xxxxx'), ':00\\\\z', '')""",
-    # Letters whose upper case is several letters stay as they are.
-    """tandem_upper(text STRING) RETURNS STRING RETURN CASE WHEN regexp_like(text, '\\\\A\\\\p{ASCII}*\\\\z')
-    THEN upper(text) ELSE array_join(transform(split(text, ''),
-    c -> CASE WHEN char_length(upper(c)) = 1 THEN upper(c) ELSE c END), '') END""",
+    CAST(t AS STRING) || regexp_replace(date_format(t, 'xxx'), ':00\\\\z', '')""",
+    # Letters whose upper case is several letters have one of their own or stay; so do those new in Unicode 16.
+    f"""tandem_upper(text STRING) RETURNS STRING RETURN CASE WHEN regexp_like(text, '\\\\A\\\\p{{ASCII}}*\\\\z')
+    THEN upper(text) ELSE array_join(transform(split(text, ''), c -> CASE WHEN char_length(upper(c)) = 1
+    AND NOT regexp_like(c, '[{NEW}]') THEN upper(c) ELSE translate(c, '{LOWER}', '{UPPER}') END), '') END""",
 )
 
 

@@ -152,7 +152,7 @@ def test_the_first_of_equal_rows_is_kept_wherever_the_others_are(canonical, shop
 
 def test_the_same_row_written_otherwise_is_a_duplicate(canonical, shop) -> None:
     """A day's export, and later the whole one with its own way to write ids, times and numbers."""
-    shop["events"][0]["time_formats"] = ["%m/%d/%Y %H:%M"]
+    shop["events"][0] |= {"time_formats": ["%m/%d/%Y %H:%M"], "rules": []}
     other = row(item="A1 ", customer="17850", when="3/1/2026 12:00", pieces="2.0", price="9.990")
     report = canonical(shop, {"events-1.csv": HEADER + GOOD, "events-2.csv": HEADER + other}).report
     assert [account["duplicates"] for account in report["files"]] == [0, 1]

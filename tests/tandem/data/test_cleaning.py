@@ -189,6 +189,18 @@ def test_times_by_the_day_say_nothing_about_an_hour(verdicts, params) -> None:
     assert both_ways(verdicts, [row | {"time": midnight} for row in crawl(1, 30, 0)], params, cleaning.bots) == {}
 
 
+def test_purchases_by_the_day_do_not_hide_a_bot_among_views(verdicts, params) -> None:
+    """25 products an hour in two hours; with the 60 days of purchases the user would seem slow."""
+    params = bounded(params, "bot", max_actions_per_hour=20, max_products_per_day=20)
+    midnight = datetime(2026, 1, 1, tzinfo=UTC)
+    views = [*crawl(1, 25, 100), *(row | {"time": row["time"] + timedelta(hours=1)} for row in crawl(26, 25, 100))]
+    bought = [
+        event(51 + i, user_id="bot", kind="purchase", time=midnight + timedelta(days=i % 58), order_id=str(i))
+        for i in range(60)
+    ]
+    assert set(both_ways(verdicts, [*views, *bought], params, cleaning.bots)) == set(range(1, 51))
+
+
 def test_a_user_with_a_large_share_of_all_events_is_refused(verdicts, params) -> None:
     params = bounded(params, "dominant_user", min_users=8)
     rows = [*crawl(1, 3, 100, "big"), *(event(4 + i, user_id=f"u{i}") for i in range(7))]

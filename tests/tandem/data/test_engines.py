@@ -1,5 +1,6 @@
 """Both engines mean the same: patterns, times, texts, and whole shops, byte for byte."""
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +19,9 @@ from tandem.data.sources import Source
 from tandem.errors import SettingsError, SourceError
 from tandem.params import IngestParams
 
+pytestmark = pytest.mark.filterwarnings(  # PySpark leaves its socket to Java to the garbage collector
+    "ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning"
+)
 KEY = bytes(range(32))
 ENGINES = ("duckdb", "spark")
 
@@ -161,9 +165,12 @@ def test_times_are_read_and_cut_the_same(tmp_path: Path, zone: str) -> None:
 
     duckdb, spark = on_both(tmp_path, zone, ask)
     assert duckdb == spark
-    assert sum(row["time"] is None for row in duckdb[: len(TIMES)]) == 11
+    unread = {row["text"] for row in duckdb if row["time"] is None}
+    assert unread - {"9999-12-31"} == {None, "", *NO_TIMES}
 
 
+NO_TIMES = ("2026-01-02 24:01", "2026-01-02 23:59:60", "2026-02-29", "13/1/2010 8:26", "Jan 5 2010 0 PM")
+NO_TIMES += ("2026-01-02 03:04UTC", "0001-01-01")
 DAYS = ("03-29", "10-25", "04-05", "10-04", "02-16", "07-01")  # clocks change on some of them somewhere
 
 
@@ -256,7 +263,7 @@ def test_a_shop_with_corrections_and_names_from_events_is_the_same(tmp_path: Pat
     assert duckdb == spark
     assert_equal(tmp_path)
     rules = {rule for account in duckdb["files"] for rule in account["rules"]}
-    assert {"corrected", "near_duplicate", "unreadable_time", "voucher"} <= rules
+    assert {"corrected", "unreadable_time", "voucher"} <= rules
 
 
 SHOP = r"""
@@ -277,7 +284,7 @@ events:
     session_gap_minutes: 30
 products_from_events: {title: name, price: unit_price}
 """
-SHOP_ROWS = """Item,Who,When,Order,Pieces,Price,What,name,Name
+SHOP_ROWS = """Item,Who,When,Order,Pieces,Price,What,name,Told
 a1,7.0,2020-10-25 02:30,,,,look,Straße,x
 a1,7,25.10.2020 02:30:01,,,,look,Straße,x
 a1,7,25.10.2020 02:30:01,,,,look,Straße,y
@@ -290,11 +297,15 @@ c,,2020-12-01,o5,1e7,0.1,buy,C,
 """
 
 
+FULL = pytest.mark.skipif(not os.environ.get("FULL"), reason="takes minutes; set FULL=1 to compare all 305 files")
+
+
 @pytest.mark.slow
 @pytest.mark.real_data("online_retail")
-def test_a_month_of_online_retail_is_the_same(real_data: Path, tmp_path: Path, root: Path) -> None:
+@pytest.mark.parametrize("days", ["2011-01-*.csv", pytest.param("*.csv", marks=FULL)])
+def test_online_retail_is_the_same(days: str, real_data: Path, tmp_path: Path, root: Path) -> None:
     (tmp_path / "raw").mkdir()
-    for day in sorted((real_data / "by-day").glob("2011-01-*.csv")):
+    for day in sorted((real_data / "by-day").glob(days)):
         shutil.copy(day, tmp_path / "raw")
     duckdb, spark = make(Source.read(root / "sources/online_retail.yaml"), tmp_path / "raw", tmp_path, root)
     assert duckdb == spark

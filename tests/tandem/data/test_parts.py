@@ -151,3 +151,62 @@ def test_records_that_a_shape_leaves_out_are_counted(work) -> None:
     arrive(work, "events-1.csv", "events-2.csv")
     report = module.make(Source.model_validate(shop), work / "raw", KEY, work / "out", work / "parts", PARAMS)
     assert [(a["rows"], a["left_out"]) for a in report["files"]] == [(1, {"only": 1}), (2, {"only": 0})]
+
+
+def test_an_increment_is_a_rebuild_whatever_the_order_of_columns(work) -> None:
+    shop = copy.deepcopy(SHOP)
+    shop["events"][0]["may_have"] = ["more"]
+    source, row = Source.model_validate(shop), DAYS["events-1.csv"][0]
+    arrive(work, "events-1.csv")
+    make(source, work)
+    swapped = HEADER.strip().replace("name,secret", "secret,name,more")
+    (work / "raw/events-2.csv").write_text(f"{swapped}\n{row.replace('Cup,x', 'x,Cup,')}\n")
+    grown = make(source, work)
+    assert grown == make(source, work, out="anew", parts="other")
+    assert pq.read_metadata(work / "out/events.parquet").num_rows == 2, "the same row in other order is a duplicate"
+
+
+def test_a_mapped_column_that_no_file_has_is_missing_when_it_may_be(work) -> None:
+    shop = copy.deepcopy(SHOP)
+    shop["events"][0] |= {"may_have": ["visit"]}
+    shop["events"][0]["columns"]["session_id"] = "visit"
+    arrive(work, "events-1.csv")
+    make(Source.model_validate(shop), work)
+    assert pq.read_table(work / "out/events.parquet")["session_id"].null_count == 2
+
+
+def test_rows_without_the_key_correct_nothing(work) -> None:
+    shop = copy.deepcopy(SHOP)
+    shop["events"][0]["corrections"] = ["order_id"]
+    rows = [f"a{n},u1,2026-03-01 10:00,,1,2.5,buy,Cup,x" for n in range(3)]
+    (work / "raw/events-1.csv").write_text(HEADER + "\n".join(rows) + "\n")
+    make(Source.model_validate(shop), work)
+    assert pq.read_metadata(work / "out/events.parquet").num_rows == 3
+
+
+def test_two_blocks_that_read_a_cell_differently_say_different_things(work) -> None:
+    block = {"format": "csv", "kind": "purchase", "columns": {"product_id": "p", "user_id": "u", "time": "t"}}
+    first = block | {"files": "a.csv", "columns": block["columns"] | {"order_id": "o"}}
+    second = block | {"files": "b.csv", "columns": block["columns"] | {"session_id": "s"}}
+    refusing = {"name": "later", "where": {"p": "^x"}, "refuse": "not here"}
+    shop = SHOP | {"events": [first | {"rules": [refusing]}, second], "products_from_events": {}}
+    (work / "raw/a.csv").write_text("p,u,t,o\na,u1,2026-01-01,5\nx,u1,2026-01-01,\n")
+    (work / "raw/b.csv").write_text("p,u,t,s\na,u1,2026-01-01,5\nx,u1,2026-01-01,\n")
+    report = module.make(Source.model_validate(shop), work / "raw", KEY, work / "out", work / "parts", PARAMS)
+    told = {a["file"]: (a["kept"], a["duplicates"], a["refused"]) for a in report["files"]}
+    assert told == {"a.csv": (1, 0, 1), "b.csv": (2, 0, 0)}
+
+
+def test_users_need_no_attributes(work) -> None:
+    shop = SHOP | {"users": [{"files": "users.csv", "format": "csv", "columns": {"user_id": "id"}}]}
+    arrive(work, "events-1.csv")
+    (work / "raw/users.csv").write_text("id\nu1\nu2\n")
+    make(Source.model_validate(shop), work)
+    assert pq.read_table(work / "out/users.parquet")["attributes"].to_pylist() == ["{}", "{}"]
+
+
+def test_a_column_that_should_tell_of_products_and_is_nowhere_stops(work) -> None:
+    shop = SHOP | {"products_from_events": {"title": "nmae"}}
+    arrive(work, "events-1.csv")
+    with pytest.raises(SourceError, match=r"`products_from_events` names `nmae`"):
+        make(Source.model_validate(shop), work)

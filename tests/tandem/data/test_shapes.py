@@ -113,7 +113,7 @@ def test_a_joined_file_is_looked_up_by_its_key() -> None:
 
 def test_a_key_that_stands_twice_in_a_joined_file_stops() -> None:
     orders: list[Row] = [{"order": "1", "when": "x"}, {"order": "1 ", "when": "y"}]
-    with pytest.raises(SourceError, match=r"orders.csv has `order` 1 twice"):
+    with pytest.raises(SourceError, match=r"orders.csv has the same `order` in records 1 and 2: "):
         shaped(
             block(join={"files": "orders.csv", "by": "order"}), [{"item": "a", "order": "1"}], {"orders.csv": orders}
         )
@@ -237,7 +237,9 @@ def test_what_goes_on_from_period_to_period_starts_once() -> None:
 
 def test_periods_out_of_order_stop() -> None:
     rows: list[Row] = [{"item": "a", "when": month} for month in "121"]
-    with pytest.raises(SourceError, match=r"main.csv is not in the order of `when`: 1 comes again"):
+    with pytest.raises(
+        SourceError, match=r"main.csv is not in the order of `when`: what record 3 holds stands further up"
+    ):
         shaped(block(starts={"by": ["item"], "over": "when"}), rows)
 
 
@@ -273,13 +275,14 @@ def test_of_distinct_columns_the_first_record_counts() -> None:
 @pytest.mark.parametrize(
     ("shape", "message"),
     [
-        ({"explode": ["list"]}, "`explode` needs the column `list`; there are item, when"),
-        ({"unpivot": {"columns": "^ind_"}}, "no column matches `unpivot` `\\^ind_`; there are item, when"),
+        ({"explode": ["list"]}, "`explode` needs the column `list`, which is none of the 2 that are there$"),
+        ({"unpivot": {"columns": "^ind_"}}, "none of the 2 columns matches `unpivot` `\\^ind_`$"),
         ({"pairs": {"by": "bundle", "of": "item"}}, "`pairs` needs the column `bundle`"),
         ({"join": {"files": "other", "by": "key"}}, "`join` needs the column `key`"),
         ({"join": {"files": "other", "by": "when"}}, "`join` of `other` needs the column `when`"),
         ({"parts": {"item": {"of": "when", "match": "(.)"}}}, "makes a column `item`, which is there already"),
-        ({"beside": ["same"]}, "makes a column `item`, which is there already"),
+        ({"beside": ["same"]}, "makes a column `item`, which is there already; the file has 2 columns$"),
+        ({"beside": ["bare"]}, "makes a column with the name of column 3, which is there already; the file has 2 "),
         ({"distinct": ["item", "colour"]}, "`distinct` needs the column `colour`"),
         ({"starts": {"by": ["item"], "over": "month"}}, "`starts` needs the column `month`"),
         ({"glue": ["text"]}, "`glue` needs the column `text`"),
@@ -287,9 +290,35 @@ def test_of_distinct_columns_the_first_record_counts() -> None:
     ],
 )
 def test_a_shape_that_does_not_fit_the_file_says_so(shape: dict[str, Any], message: str) -> None:
-    others = {"other": Other("other", ["x"], iter(())), "same": Other("same", ["item"], iter(()))}
+    headers = {"other": ["x"], "same": ["item"], "bare": ["ann@example.com", "ann@example.com"]}
+    others = {name: Other(name, header, iter(())) for name, header in headers.items()}
     with pytest.raises(SourceError, match=message):
         shapes.columns(["item", "when"], block(**shape), lambda pattern, _: others[pattern])
+
+
+@pytest.mark.parametrize(
+    ("shape", "rows", "expected"),
+    [
+        ({"explode": ["item"]}, ["[1, 2]", "[]", None, " ", "no list", "[[]]"], {"explode": 3}),
+        ({"explode": ["item", "item"]}, ["[[1], [], []]", "[]"], {"explode": 3}),
+        ({"unpivot": {"columns": "^item$", "keep": "1"}}, ["1", "0", None], {"unpivot": 2}),
+        ({"pairs": {"by": "when", "of": "item"}}, ["a", "b", "a", None], {"pairs": 1}),
+        ({"pairs": {"by": "when", "of": "item"}}, ["a", "a"], {"pairs": 2}),
+        ({"pairs": {"by": "item", "of": "when"}}, ["a", "b", None], {"pairs": 3}),
+    ],
+)
+def test_records_that_give_no_row_are_counted(
+    shape: dict[str, Any], rows: list[str | None], expected: dict[str, int]
+) -> None:
+    """A record with a problem gives one."""
+    records: list[Row] = [*({"item": item, "when": "x"} for item in rows), "broken"]
+    left_out: Counter[str] = Counter()
+    list(shapes.apply(batches(["item", "when"], records), block(**shape), EXPORT, _nothing, left_out))
+    assert left_out == expected
+
+
+def _nothing(pattern: str, _: tuple[str, ...]) -> Other:
+    raise AssertionError(pattern)
 
 
 CELLS = st.one_of(st.none(), st.lists(st.one_of(st.none(), st.text(max_size=3)), max_size=4).map(json.dumps))

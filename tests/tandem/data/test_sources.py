@@ -113,7 +113,9 @@ def test_a_source_that_does_not_fit_is_refused(shop, change) -> None:
 
 def test_a_source_has_a_block(shop) -> None:
     assert "no table has a block" in refusal(shop | {"events": [], "products_from_events": None})
-    assert "yet `events` has no block" in refusal(shop | {"events": [], "users": [USERS]})
+    assert "none of them has a block" in refusal(shop | {"events": [], "users": [USERS]})
+    reviews = {"files": "r.csv", "format": "csv", "columns": {"product_id": "p", "time": "t"}}
+    assert "yet `events` has no block" in refusal(shop | {"events": [], "reviews": [reviews]})
 
 
 def test_products_come_from_somewhere(shop) -> None:
