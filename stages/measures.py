@@ -102,6 +102,7 @@ def open_tables(folder: Path, accounts: Sequence[Mapping[str, Any]]) -> Iterator
         warnings.filterwarnings("ignore", "fetch_(arrow_table|record_batch)", DeprecationWarning)  # Ibis 12 asks so
         database = ibis.duckdb.connect(memory_limit=MEMORY, temp_directory=scratch)
         try:
+            database.con.execute("SET enable_progress_bar = false")
             database.con.execute("SET TimeZone = 'UTC'")
             found = {table.name: _read(database, folder, table) for table in (*SNAPSHOT, schema.REFUSED)}
             yield {**found, **_accounts(database, accounts)}

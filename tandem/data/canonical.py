@@ -245,11 +245,13 @@ def _tables(
 ) -> tuple[dict[str, ir.Table], dict[str, dict[str, Any]]]:
     """The canonical tables, rows in no order yet, attributes and records still maps; and what was repaired, by rule."""
     kept = {name: _kept(rows) for name, rows in settled.items()}
-    infers = any(block.session_gap_minutes for block in source.events)
     refused = [_as_refused(rows, schema.TABLES[name]) for name, rows in settled.items()]
-    events = {"events": inferred.with_sessions(kept["events"]) if infers else kept["events"]} if source.events else {}
+    if any(block.session_gap_minutes for block in source.events):
+        kept["events"] = inferred.with_sessions(kept["events"])
+    if any(block.order_gap_minutes for block in source.events):
+        kept["events"] = inferred.with_orders(kept["events"])
     products, repaired = _catalogue(engine, kept, source, params)
-    return {**kept, **events, "products": products, "refused": ibis.union(*refused)}, repaired
+    return {**kept, "products": products, "refused": ibis.union(*refused)}, repaired
 
 
 def _as_refused(rows: ir.Table, table: Table) -> ir.Table:

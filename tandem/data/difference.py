@@ -106,6 +106,7 @@ def _open(a: Path, b: Path) -> Iterator[tuple[Tables, Tables]]:
         warnings.filterwarnings("ignore", "fetch_(arrow_table|record_batch)", DeprecationWarning)  # Ibis 12 asks so
         database = ibis.duckdb.connect(memory_limit=MEMORY, temp_directory=scratch)
         try:
+            database.con.execute("SET enable_progress_bar = false")
             database.con.execute("SET TimeZone = 'UTC'")
             yield _tables(database, a, "a"), _tables(database, b, "b")
         finally:

@@ -1,4 +1,4 @@
-"""What a shop's files do not say outright but its events tell: sessions, and products without a product file."""
+"""What a shop's files do not say outright but its events tell: sessions, orders, and products without a file."""
 
 from collections.abc import Mapping
 
@@ -13,19 +13,30 @@ TOLD = ["time", "file", "row"]
 
 
 def with_sessions(events: ir.Table) -> ir.Table:
-    """Events with a session wherever `session_gap_minutes` asks for it; its id is that of its first event.
+    """Events with a session where none is told and `session_gap_minutes` asks for it."""
+    return _with_runs(events, "session_id", events.session_gap_minutes, events.session_gap_minutes.notnull())
 
-    A user's event begins a session when the one before lies more than the gap back. Events without user get none.
+
+def with_orders(events: ir.Table) -> ir.Table:
+    """Events with an order where none is told of a purchase and `order_gap_minutes` asks for it."""
+    asked = events.order_gap_minutes.notnull() & (events.kind == "purchase")
+    return _with_runs(events, "order_id", events.order_gap_minutes, asked)
+
+
+def _with_runs(events: ir.Table, name: str, gap: ir.IntegerValue, asked: ir.BooleanValue) -> ir.Table:
+    """Events with the column `name` filled where it is missing and asked for: `file:row` of the first of the run.
+
+    A user's event begins a run when the one before lies more than the gap back. Events without user get none.
     """
-    asked = events.mutate(asked=events.session_gap_minutes.notnull() & events.user_id.notnull())
+    asked = events.mutate(gap=gap, asked=asked & events.user_id.notnull() & events[name].isnull())
     own = ibis.window(group_by=["asked", "user_id"], order_by=TOLD)
     pause_us = asked.time.delta(asked.time.lag().over(own), unit="microsecond")
-    begun = asked.mutate(begins=(pause_us / 60_000_000 > asked.session_gap_minutes).fill_null(True))
+    begun = asked.mutate(begins=(pause_us / 60_000_000 > asked.gap).fill_null(True))
     so_far = ibis.window(group_by=["asked", "user_id"], order_by=TOLD, preceding=None, following=0)
     counted = begun.mutate(place=begun.begins.cast("int64").sum().over(so_far))
     first = ibis.window(group_by=["asked", "user_id", "place"], order_by=TOLD)
-    session = counted.file.first().over(first) + ":" + counted.row.first().over(first).cast("string")
-    return counted.mutate(session_id=counted.asked.ifelse(session, counted.session_id))
+    run = counted.file.first().over(first) + ":" + counted.row.first().over(first).cast("string")
+    return counted.mutate(**{name: counted.asked.ifelse(run, counted[name])}).select(events.columns)
 
 
 def with_products_of_events(

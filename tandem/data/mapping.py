@@ -39,7 +39,7 @@ def judge(engine: Engine, rows: ir.Table, block: Block, told: FromEvents | None)
 
     Returns:
         The columns of ORIGIN and VERDICT (`rule` and `reason` are null where no rule applies), every column of the
-        table, its attributes as a map; for events also `told_<product column>` and `session_gap_minutes`.
+        table, its attributes as a map; for events also `told_<product column>` and `<session or order>_gap_minutes`.
     """
     told = told if isinstance(block, Events) else None
     values = _values(engine, _texts(rows, block, told), block)
@@ -47,7 +47,7 @@ def judge(engine: Engine, rows: ir.Table, block: Block, told: FromEvents | None)
     judged = values.mutate(rule=rule, reason=reason)
     mapped = ibis.map(ibis.array(_recorded(rows, block, told) or [""]), judged.cells)
     record = judged.rule.notnull().ifelse(mapped, ibis.null(CELLS))
-    further = [name for name in judged.columns if name.startswith("told_") or name == "session_gap_minutes"]
+    further = [name for name in judged.columns if name.startswith("told_") or name.endswith("_gap_minutes")]
     return judged.mutate(record=record).select(*ORIGIN, *VERDICT, *block.table.names, *further)
 
 
@@ -99,12 +99,13 @@ def _attributes(raw: ir.StructValue, block: Block) -> ir.MapValue:
 
 
 def _further(raw: ir.StructValue, block: Block, told: FromEvents | None) -> dict[str, ir.Value]:
-    """What events say beyond their own columns: texts of their product, and how long a pause ends a session."""
+    """What events say beyond their own columns: texts of their product, and how long a pause ends a visit or order."""
     if not isinstance(block, Events):
         return {}
     texts = told.texts.items() if told else ()
     said = {f"told_{name}": cells.cell(raw, of) if of in raw.names else ibis.null(str) for name, of in texts}
-    return {**said, "session_gap_minutes": ibis.literal(block.session_gap_minutes, "int64")}
+    gaps = {"session_gap_minutes": block.session_gap_minutes, "order_gap_minutes": block.order_gap_minutes}
+    return {**said, **{name: ibis.literal(gap, "int64") for name, gap in gaps.items()}}
 
 
 def _recorded(rows: ir.Table, block: Block, told: FromEvents | None) -> list[str]:

@@ -395,13 +395,8 @@ class Events(WithKind):
 
     table = schema.EVENTS
     required = ("product_id", "time")
-    session_gap_minutes: int | None = Field(None, gt=0)  # a longer pause of a user begins a new session
-
-    @model_validator(mode="after")
-    def _has_one_idea_of_sessions(self) -> Self:
-        if self.session_gap_minutes and "session_id" in self.columns:
-            raise ValueError("`session_gap_minutes` infers sessions, yet `session_id` is mapped")
-        return self
+    session_gap_minutes: int | None = Field(None, gt=0)  # a longer pause begins a session where none is told
+    order_gap_minutes: int | None = Field(None, gt=0)  # a longer pause between purchases begins an order, the same
 
 
 class Products(WithAttributes):

@@ -89,8 +89,11 @@ def opened(timezone: str, scratch: Path) -> Iterator[DuckDb]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "fetch_arrow_table", DeprecationWarning)  # Ibis 12 asks DuckDB 2 for it
         spilled = str(scratch / "spilled")
-        database = ibis.duckdb.connect(scratch / "tables.duckdb", memory_limit=MEMORY, temp_directory=spilled)
+        database = ibis.duckdb.connect(
+            scratch / "tables.duckdb", memory_limit=MEMORY, temp_directory=spilled
+        )
         try:
+            database.con.execute("SET enable_progress_bar = false")
             database.con.execute("SET TimeZone = ?", [timezone])
             yield DuckDb(database)
         finally:

@@ -307,6 +307,26 @@ def test_a_pause_longer_than_the_gap_begins_a_session(canonical, shop) -> None:
     }
 
 
+def test_a_session_that_is_told_stays_and_others_are_found(canonical, shop) -> None:
+    shop["events"][0] |= {"session_gap_minutes": 30, "columns": shop["events"][0]["columns"] | {"session_id": "secret"}}
+    told = [row(when=f"2026-03-01 10:{minute}:00", secret=visit) for minute, visit in ((10, ""), (11, "v7"), (12, ""))]
+    assert events_of(canonical, shop, *told)["session_id"].tolist() == ["events.csv:1", "v7", "events.csv:1"]
+
+
+def test_purchases_without_order_close_in_time_are_one_order(canonical, shop) -> None:
+    shop["events"][0]["order_gap_minutes"] = 5
+    rows = [
+        ("10:00", "buy", ""),
+        ("10:01", "look", ""),
+        ("10:05", "buy", ""),
+        ("10:06", "buy", "o9"),
+        ("10:20", "buy", ""),
+    ]
+    told = [row(when=f"2026-03-01 {time}:00", what=what, order=order) for time, what, order in rows]
+    found = events_of(canonical, shop, *told)["order_id"].fillna("-").tolist()
+    assert found == ["events.csv:1", "-", "events.csv:1", "o9", "events.csv:5"]
+
+
 # Order, account, privacy
 
 

@@ -100,12 +100,6 @@ def test_users_and_products_may_both_be_called_id(shop) -> None:
     assert Source.model_validate(shop).products[0].mapped == {"id"}
 
 
-def test_sessions_are_inferred_or_read_but_not_both(shop) -> None:
-    shop["events"][0]["session_gap_minutes"] = 30
-    shop["events"][0]["columns"]["session_id"] = "visit"
-    assert "infers sessions, yet `session_id` is mapped" in refusal(shop)
-
-
 @pytest.mark.parametrize("change", [{"timezone": "Europe/Atlantis"}, {"currency": "euro"}])
 def test_a_source_that_does_not_fit_is_refused(shop, change) -> None:
     assert next(iter(change)) in refusal(shop | change)
