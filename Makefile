@@ -37,11 +37,11 @@ bento: setup ## build the deployable bento from what was deployed
 
 .PHONY: test
 test: setup ## every test, on two cores
-	@python -m pytest -q -n 2 --dist loadfile
+	@python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: test-full
 test-full: setup ## every test and the comparisons that take long
-	@FULL=1 python -m pytest -q -n 2 --dist loadfile
+	@FULL=1 python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: check
 check: setup ## format, lint, types, contracts and the core's fast tests, in about a minute
