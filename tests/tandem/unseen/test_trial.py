@@ -9,7 +9,7 @@ from tandem.unseen import trial
 ROOT = Path(__file__).parents[3]
 JUDGING = {
     *("files", "format", "columns", "integers", "upper", "may_have", "translate", "scale", "time_formats"),
-    *("corrections", "rules", "attributes", "kind", "session_gap_minutes"),
+    *("corrections", "rules", "attributes", "kind", "session_gap_minutes", "order_gap_minutes"),
 }
 
 SHOP = {
