@@ -6,7 +6,6 @@ claim the first few.
 
 import math
 import tempfile
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ import pyarrow.parquet as pq
 from ibis.backends.duckdb import Backend
 
 from tandem.data import schema
+from tandem.data.engines import duckdb
 from tandem.data.schema import Table
 from tandem.errors import TableError
 
@@ -98,16 +98,12 @@ def open_tables(folder: Path, accounts: Sequence[Mapping[str, Any]]) -> Iterator
         FileNotFoundError: a table's file is not there.
         TableError: a file does not have the columns or types of its table.
     """
-    with tempfile.TemporaryDirectory(prefix="tandem-") as scratch, warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "fetch_(arrow_table|record_batch)", DeprecationWarning)  # Ibis 12 asks so
-        database = ibis.duckdb.connect(memory_limit=MEMORY, temp_directory=scratch)
-        try:
-            database.con.execute("SET enable_progress_bar = false")
-            database.con.execute("SET TimeZone = 'UTC'")
-            found = {table.name: _read(database, folder, table) for table in (*SNAPSHOT, schema.REFUSED)}
-            yield {**found, **_accounts(database, accounts)}
-        finally:
-            database.disconnect()
+    with (
+        tempfile.TemporaryDirectory(prefix="tandem-") as scratch,
+        duckdb.connected("UTC", MEMORY, Path(scratch)) as database,
+    ):
+        found = {table.name: _read(database, folder, table) for table in (*SNAPSHOT, schema.REFUSED)}
+        yield {**found, **_accounts(database, accounts)}
 
 
 def _read(database: Backend, folder: Path, table: Table) -> ir.Table:

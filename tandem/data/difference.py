@@ -5,7 +5,6 @@ arrives here are counts by distinct value.
 """
 
 import tempfile
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from ibis.backends.duckdb import Backend
 from numpy.typing import NDArray
 
 from tandem.data import schema
+from tandem.data.engines import duckdb
 from tandem.errors import TableError
 
 TABLES = (schema.EVENTS, schema.PRODUCTS, schema.REVIEWS, schema.USERS, schema.RELATIONS)
@@ -102,15 +102,11 @@ def psi(a: NDArray[np.int64], b: NDArray[np.int64]) -> float | None:
 @contextmanager
 def _open(a: Path, b: Path) -> Iterator[tuple[Tables, Tables]]:
     """The tables of both folders as expressions over one database that keeps little in memory."""
-    with tempfile.TemporaryDirectory(prefix="tandem-") as scratch, warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "fetch_(arrow_table|record_batch)", DeprecationWarning)  # Ibis 12 asks so
-        database = ibis.duckdb.connect(memory_limit=MEMORY, temp_directory=scratch)
-        try:
-            database.con.execute("SET enable_progress_bar = false")
-            database.con.execute("SET TimeZone = 'UTC'")
-            yield _tables(database, a, "a"), _tables(database, b, "b")
-        finally:
-            database.disconnect()
+    with (
+        tempfile.TemporaryDirectory(prefix="tandem-") as scratch,
+        duckdb.connected("UTC", MEMORY, Path(scratch)) as database,
+    ):
+        yield _tables(database, a, "a"), _tables(database, b, "b")
 
 
 def _tables(database: Backend, folder: Path, name: str) -> Tables:

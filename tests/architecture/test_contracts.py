@@ -68,13 +68,3 @@ def _sections() -> list[type[params.Section]]:
 
 def _below(cls: type[params.Section]) -> list[type[params.Section]]:
     return [found for child in cls.__subclasses__() for found in (child, *_below(child))]
-
-
-def _keys(block: dict, prefix: str = "") -> set[str]:
-    nested = {key: value for key, value in block.items() if isinstance(value, dict) and key in params_sections()}
-    flat = {f"{prefix}{key}" for key in block if key not in nested}
-    return flat.union(*(_keys(value, f"{prefix}{key}.") for key, value in nested.items()))
-
-
-def params_sections() -> set[str]:
-    return {cls.section for cls in _below(params.Section)}

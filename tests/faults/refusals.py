@@ -207,7 +207,7 @@ def _claims(sheet: bytes) -> bytes:
     return re.sub(rb'<dimension ref="[^"]*"', b'<dimension ref="A1:XFD1048576"', sheet)
 
 
-SHEET = "xl/worksheets/sheet1.xml"
+SHEET = "/".join(("xl", "worksheets", "sheet1.xml"))
 TYPED = [
     Refusal("cells of Excel", "events/cells.xlsx", workbook("cells", *[{}] * 9, alter=_alter),
             {"impossible_value": 1, "unreadable_time": 1, "unreadable_unit_price": 2, "missing_quantity": 1,

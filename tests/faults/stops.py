@@ -210,7 +210,7 @@ def laughing(sheet: bytes) -> bytes:
     return sheet.replace(b"<v>2</v>", b"<v>&h;</v>", 1)
 
 
-SHEET = "xl/worksheets/sheet1.xml"
+SHEET = "/".join(("xl", "worksheets", "sheet1.xml"))
 WORKBOOKS = [
     Stop("an empty workbook", "events/a.xlsx", _empty_workbook(), "is empty: it has no header"),
     Stop("a sheet that is not there", "events/a.xlsx", workbook("", {}), "has no sheet `Orders`; it has Sheet",

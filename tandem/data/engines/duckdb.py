@@ -86,15 +86,27 @@ class DuckDb:
 @contextmanager
 def opened(timezone: str, scratch: Path) -> Iterator[DuckDb]:
     """An empty database in the folder `scratch`, closed at the end."""
+    with connected(timezone, MEMORY, scratch / "spilled", scratch / "tables.duckdb") as database:
+        yield DuckDb(database)
+
+
+@contextmanager
+def connected(timezone: str, memory: str, spilled: Path, database: Path | str = ":memory:") -> Iterator[Backend]:
+    """An empty database, closed at the end; a time without zone is local time of `timezone`.
+
+    Args:
+        timezone: name of the IANA list.
+        memory: what it may hold in memory, such as `2GB`.
+        spilled: folder for the rest.
+        database: its file; by default it is nowhere but in memory and `spilled`.
+    """
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "fetch_arrow_table", DeprecationWarning)  # Ibis 12 asks DuckDB 2 for it
-        spilled = str(scratch / "spilled")
-        database = ibis.duckdb.connect(
-            scratch / "tables.duckdb", memory_limit=MEMORY, temp_directory=spilled
-        )
+        # Ibis 12 asks DuckDB 2 for it
+        warnings.filterwarnings("ignore", "fetch_(arrow_table|record_batch)", DeprecationWarning)
+        backend = ibis.duckdb.connect(database, memory_limit=memory, temp_directory=str(spilled))
         try:
-            database.con.execute("SET enable_progress_bar = false")
-            database.con.execute("SET TimeZone = ?", [timezone])
-            yield DuckDb(database)
+            backend.con.execute("SET enable_progress_bar = false")
+            backend.con.execute("SET TimeZone = ?", [timezone])
+            yield backend
         finally:
-            database.disconnect()
+            backend.disconnect()

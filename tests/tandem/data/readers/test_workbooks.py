@@ -32,7 +32,7 @@ def changed(content: bytes, part: str, change) -> bytes:
     return out.getvalue()
 
 
-SHEET = "xl/worksheets/sheet1.xml"
+SHEET = "/".join(("xl", "worksheets", "sheet1.xml"))
 GOODS = book(("Goods", [["id", "n"], [1, "a"], [2, "b"]]))
 
 
