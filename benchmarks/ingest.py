@@ -288,9 +288,9 @@ def _hash(folder: Path) -> str:
 
 
 def _write_key_id(path: Path) -> None:
-    from tandem.data import privacy
+    from tandem.privacy import pseudonyms
 
-    path.write_text(privacy.key_id(bytes.fromhex(KEY)), "utf-8")
+    path.write_text(pseudonyms.key_id(bytes.fromhex(KEY)), "utf-8")
 
 
 def _apart(function: Callable[..., Any], *arguments: Any) -> Any:

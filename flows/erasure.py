@@ -30,10 +30,11 @@ from flows.ingest import KEY_ID, RAW, REWRITTEN, SOURCES
 from flows.objects import LISTING, Store
 from flows.registry import Registry, local
 from tandem import files, release
-from tandem.data import identities, privacy, records, removal, traces, vault
+from tandem.data import records, removal
 from tandem.data.sources import Source
-from tandem.data.traces import Search
 from tandem.errors import SettingsError, SourceError, TandemError
+from tandem.privacy import identities, pseudonyms, traces, vault
+from tandem.privacy.traces import Search
 from tandem.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -67,7 +68,7 @@ class Person:
         """Under every key, in every spelling that a source makes of the id."""
         blocks = [block for source in self.described for found in source.blocks.values() for block in found]
         spelled = [str(records.spelled(pa.array([self.user_id]), block)[0]) for block in blocks if block.user_column]
-        return [privacy.pseudonym(key, text) for key in self.keys for text in dict.fromkeys([self.user_id, *spelled])]
+        return [pseudonyms.of(key, text) for key in self.keys for text in dict.fromkeys([self.user_id, *spelled])]
 
     def search(self) -> Search:
         """A search for this person."""
@@ -113,9 +114,9 @@ def _person(user_id: str, settings: Settings) -> Person:
     text = user_id.strip()
     if not text:
         raise SettingsError("no user id was given")
-    keys = privacy.load_keys(settings)
-    if not KEY_ID.exists() or privacy.key_for(keys, KEY_ID.read_text(encoding="utf-8").strip()) is None:
-        privacy.registered_key(settings, KEY_ID)  # says what is wrong
+    keys = pseudonyms.load_keys(settings)
+    if not KEY_ID.exists() or pseudonyms.key_for(keys, KEY_ID.read_text(encoding="utf-8").strip()) is None:
+        pseudonyms.registered_key(settings, KEY_ID)  # says what is wrong
     described = [Source.read(path) for path in sorted(SOURCES.glob("*.yaml")) if (RAW / path.stem).is_dir()]
     return Person(text, keys, described)
 

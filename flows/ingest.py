@@ -29,10 +29,13 @@ from sqlalchemy import URL
 
 from flows import extracts, pictures, prepare, versions
 from tandem import demo, files
-from tandem.data import exports, privacy
-from tandem.data.sources import Block, Picture, Source
+from tandem.data import exports
+from tandem.data.blocks import Block
+from tandem.data.entries import Picture
+from tandem.data.sources import Source
 from tandem.errors import SourceError
 from tandem.params import PARAMS, read_source
+from tandem.privacy import pseudonyms
 from tandem.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -208,9 +211,9 @@ def register_key(settings: Settings) -> None:
         SettingsError: data was registered with another key.
     """
     if KEY_ID.exists():
-        privacy.registered_key(settings, KEY_ID)
+        pseudonyms.registered_key(settings, KEY_ID)
     else:
-        _write_text(KEY_ID, privacy.key_id(privacy.ensure_key(settings)))
+        _write_text(KEY_ID, pseudonyms.key_id(pseudonyms.ensure_key(settings)))
 
 
 def keep_accepted(source: str, *, new: bool) -> None:

@@ -15,8 +15,8 @@ from pathlib import Path
 from flows import prepare
 from flows.ingest import KEY_ID
 from tandem import release
-from tandem.data import privacy
 from tandem.errors import SettingsError
+from tandem.privacy import pseudonyms
 
 log = logging.getLogger(__name__)
 
@@ -42,10 +42,10 @@ def status() -> Status:
         SettingsError: there is no key.
     """
     settings = prepare()
-    ids = [privacy.key_id(key) for key in privacy.load_keys(settings)]
+    ids = [pseudonyms.key_id(key) for key in pseudonyms.load_keys(settings)]
     registered = KEY_ID.read_text(encoding="utf-8").strip() if KEY_ID.exists() else None
     place = "TANDEM_PSEUDONYM_KEY" if settings.pseudonym_key else str(settings.key_file)
-    return Status(ids[0], ids[1:], registered, served(), privacy.key_file_is_encrypted(settings), place)
+    return Status(ids[0], ids[1:], registered, served(), pseudonyms.key_file_is_encrypted(settings), place)
 
 
 def served() -> list[str]:
@@ -61,11 +61,11 @@ def rotate() -> str:
         SettingsError: there is no key, it stands in the environment, or raw data is tied to none of those at hand.
     """
     settings = prepare()
-    keys = privacy.load_keys(settings)
-    registered = KEY_ID.read_text(encoding="utf-8").strip() if KEY_ID.exists() else privacy.key_id(keys[0])
-    if privacy.key_for(keys, registered) is None:
+    keys = pseudonyms.load_keys(settings)
+    registered = KEY_ID.read_text(encoding="utf-8").strip() if KEY_ID.exists() else pseudonyms.key_id(keys[0])
+    if pseudonyms.key_for(keys, registered) is None:
         raise SettingsError(f"{KEY_ID} names pseudonym key {registered}, which is not at hand: it cannot be replaced")
-    new = privacy.key_id(keys[0] if registered != privacy.key_id(keys[0]) else privacy.rotate_key(settings))
+    new = pseudonyms.key_id(keys[0] if registered != pseudonyms.key_id(keys[0]) else pseudonyms.rotate_key(settings))
     shutil.rmtree(settings.home / "parts", ignore_errors=True)
     _register(new)
     log.info("pseudonym key %s instead of %s; `tandem retrain` and `tandem deploy` bring it into use", new, registered)
@@ -79,14 +79,14 @@ def forget() -> int:
         SettingsError: a release that is served, or raw data, still needs one of them.
     """
     settings = prepare()
-    keys = privacy.load_keys(settings)
-    retired = {privacy.key_id(key) for key in keys[1:]}
+    keys = pseudonyms.load_keys(settings)
+    retired = {pseudonyms.key_id(key) for key in keys[1:]}
     needed = {**dict.fromkeys(served(), f"{SERVING}: `tandem retrain` and `tandem deploy` replace it")}
     if KEY_ID.exists():
         needed[KEY_ID.read_text(encoding="utf-8").strip()] = f"{KEY_ID}: `tandem keys rotate` finishes the rotation"
     if still := sorted(retired & set(needed)):
         raise SettingsError(f"retired pseudonym key {still[0]} is still needed by {needed[still[0]]}")
-    return privacy.forget_keys(settings)
+    return pseudonyms.forget_keys(settings)
 
 
 def encrypt() -> bool:
@@ -95,7 +95,7 @@ def encrypt() -> bool:
     Raises:
         SettingsError: there is no key of the vault, or no key file.
     """
-    return privacy.encrypt_keys(prepare())
+    return pseudonyms.encrypt_keys(prepare())
 
 
 def _register(key_id: str) -> None:

@@ -15,8 +15,9 @@ from pathlib import Path, PurePath
 import httpx
 
 from tandem.data import exports, pictures
+from tandem.data.blocks import Products
 from tandem.data.pictures import LARGEST_BYTES, Offered, Tally
-from tandem.data.sources import Products, Source
+from tandem.data.sources import Source
 from tandem.errors import SourceError
 
 log = logging.getLogger(__name__)

@@ -17,8 +17,8 @@ from services import answers, shelf
 from services.routes import app
 from services.schemas import Answer, Recommend, Related
 from services.shelf import Shelf
-from tandem.data import privacy
 from tandem.errors import TandemError
+from tandem.privacy import pseudonyms
 from tandem.settings import QUIET, Settings
 
 log = logging.getLogger("bentoml.tandem")  # BentoML shows INFO of its own loggers only
@@ -36,7 +36,7 @@ def load(settings: Settings) -> dict[str, tuple[bytes, Shelf]]:
         SettingsError: there is no pseudonym key.
         ReleaseError: a release is missing, altered, or does not fit its task or any key.
     """
-    keys = privacy.load_keys(settings)
+    keys = pseudonyms.load_keys(settings)
     folder = settings.serving or SERVING
     return {task: shelf.with_key(folder, task, keys, RANKERS) for task in ("recommend", "related")}
 
@@ -72,7 +72,7 @@ class Tandem:
 
     def recommend(self, question: Recommend) -> Answer:
         """What the user wants next; the raw user id ends here."""
-        user_id = None if question.user_id is None else privacy.pseudonym(self._key, question.user_id)
+        user_id = None if question.user_id is None else pseudonyms.of(self._key, question.user_id)
         return self._counted("recommend", answers.recommend(self._shelves["recommend"], question, user_id))
 
     def related(self, question: Related) -> Answer:

@@ -12,9 +12,9 @@ from services.catalogue import Catalogue
 from services.evidence import Evidence
 from services.schemas import Event
 from tandem import release
-from tandem.data import privacy
 from tandem.errors import ReleaseError
 from tandem.features.histories import Histories
+from tandem.privacy import pseudonyms
 from tandem.ranking.ranker import Ranker, top_k
 from tandem.release import Release
 
@@ -121,5 +121,5 @@ def with_key(
     Raises:
         ReleaseError: as `load`; it was made with none of the keys.
     """
-    key = privacy.key_for(keys, release.read_manifest(folder / task)["key_id"]) or keys[0]
-    return key, load(folder, task, privacy.key_id(key), rankers)
+    key = pseudonyms.key_for(keys, release.read_manifest(folder / task)["key_id"]) or keys[0]
+    return key, load(folder, task, pseudonyms.key_id(key), rankers)

@@ -17,9 +17,10 @@ import pyarrow as pa
 
 from stages import run
 from tandem import files
-from tandem.data import canonical, identities, privacy
+from tandem.data import canonical
 from tandem.data.sources import Source
 from tandem.params import IngestParams
+from tandem.privacy import identities, pseudonyms
 from tandem.settings import Settings
 
 
@@ -31,7 +32,7 @@ def main(raw: Path, source: Path, key_id: Path, tables: Path, report: Path) -> N
         SettingsError: there is no pseudonym key, or it is not the one that the data was registered with.
     """
     settings, params, described = Settings(), IngestParams.read(), Source.read(source)
-    key, parts = privacy.registered_key(settings, key_id), settings.parts / described.name
+    key, parts = pseudonyms.registered_key(settings, key_id), settings.parts / described.name
     if not params.privacy.keep_identities:
         made = canonical.make(described, raw, key, tables, parts, params, engine_name=settings.engine)
     else:
@@ -44,7 +45,7 @@ def main(raw: Path, source: Path, key_id: Path, tables: Path, report: Path) -> N
                 described, raw, key, tables, parts, params, lambda *met: people.append(met), settings.engine
             )
         finally:  # what was read is not read again
-            identities.keep(settings, privacy.key_id(key), people)
+            identities.keep(settings, pseudonyms.key_id(key), people)
     files.write_json(made, report)
 
 

@@ -16,6 +16,7 @@ Nothing is repaired here. When a blocking expectation fails, report and docs are
 No table is read into memory: `stages.measures` computes one number per claim, and Great Expectations judges these.
 """
 
+import importlib
 import json
 import logging
 import shutil
@@ -23,6 +24,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import duckdb
@@ -71,6 +73,7 @@ def main(canonical: Path, accepted: Path, now: Path, ingest: Path, snapshot: Pat
         RuntimeError: an expectation could not be computed; that says nothing about the data.
     """
     params = ValidateParams.read()
+    Thread(target=_import, name="import").start()
     for folder in (snapshot, docs):
         shutil.rmtree(folder, ignore_errors=True)
     as_of = moment(params, now)
@@ -87,6 +90,12 @@ def main(canonical: Path, accepted: Path, now: Path, ingest: Path, snapshot: Pat
     if not summary["accepted"]:
         raise SnapshotRefused(refusal(verdicts, params, f"{report} and {docs / 'index.html'}"))
     accept(canonical, snapshot, measured.profile, manifest(facts, summary, measured.profile, as_of))
+
+
+def _import() -> None:
+    """Import Great Expectations, which takes seconds, while the tables are measured."""
+    logging.getLogger("great_expectations").setLevel(logging.WARNING)  # its import alone logs hundreds of lines
+    importlib.import_module("great_expectations.expectations")
 
 
 def moment(params: ValidateParams, now: Path) -> datetime:
@@ -157,7 +166,6 @@ def judge(measured: Measured, params: ValidateParams, docs: Path, as_of: datetim
 
 def _context(docs: Path) -> Any:
     """A project in memory, quiet, whose only site is `docs`."""
-    logging.getLogger("great_expectations").setLevel(logging.WARNING)  # its import alone logs hundreds of lines
     import great_expectations as gx
     from great_expectations.data_context.types import base
 

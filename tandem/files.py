@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tandem.data.schema import Table
+from tandem.data.schema import TIME, Table
 from tandem.errors import TableError
 
 log = logging.getLogger(__name__)
@@ -64,10 +64,11 @@ def write_batches(batches: Iterable[pa.RecordBatch], path: Path, table: Table) -
         TableError: a column is missing, superfluous, or cannot take its type.
     """
     count, waiting = 0, table.arrow.empty_table()
+    repeated = [field.name for field in table.arrow if field.name not in table.key and field.type != TIME]
 
     def save(target: Path) -> None:
         nonlocal count, waiting
-        with pq.ParquetWriter(target, table.arrow, compression="zstd") as out:
+        with pq.ParquetWriter(target, table.arrow, compression="zstd", use_dictionary=repeated) as out:
             for batch in batches:
                 waiting = pa.concat_tables(
                     [waiting, pa.Table.from_batches([batch]).select(table.names).cast(table.arrow)]

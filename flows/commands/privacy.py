@@ -34,7 +34,7 @@ def erase(
 def who(pseudonym: Annotated[str, typer.Argument(help="32 hex digits")]) -> None:
     """Print the shop's own id of a pseudonym, where a map is kept; the look-up is recorded."""
     from flows import prepare
-    from tandem.data import identities
+    from tandem.privacy import identities
 
     typer.echo(identities.who(prepare(), pseudonym.strip().lower()))
 

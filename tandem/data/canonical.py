@@ -9,6 +9,7 @@ import logging
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +18,20 @@ import ibis.expr.types as ir
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from tandem import files
-from tandem.data import categories, choices, cleaning, exports, inferred, mapping, pictures, privacy, schema
+from tandem.data import categories, choices, cleaning, exports, inferred, pictures, schema, settling
 from tandem.data.engine import Engine, EngineName, open_engine
+from tandem.data.entries import Picture
 from tandem.data.parts import SCRATCH, Part, Parts, RawFile
-from tandem.data.records import Keep
+from tandem.data.records import Keep, before
 from tandem.data.schema import Table
-from tandem.data.sources import Picture, Source
+from tandem.data.settling import Settled
+from tandem.data.sources import Source
 from tandem.errors import SourceError, TableError
 from tandem.params import CleaningParams, Identifier, IngestParams
+from tandem.privacy import attributes, masking, pseudonyms
 
 log = logging.getLogger(__name__)
 
@@ -38,11 +43,6 @@ ORDER = {
     "relations": ["product_id", "other_id", "kind"],
     "refused": ["table", "file", "row"],
 }
-PRICED = ("products", "reviews")
-"""Tables other than events whose prices or times may be impossible."""
-
-KEYED = ("products", "users", "relations")
-"""Tables whose key comes from the shop: a second row for one key is refused."""
 
 
 @dataclass(frozen=True)
@@ -84,11 +84,11 @@ def make(
         SettingsError: the engine needs what is not installed.
     """
     for block in source.users:
-        privacy.allowed(block.attributes, params.privacy)
+        attributes.allowed(block.attributes, params.privacy.user_attributes)
     found = exports.find(source, raw)
     with open_engine(source.timezone, parts / SCRATCH, engine_name) as engine:
-        read = _read(engine, source, found, Parts(parts, source, raw, key, params, keep))
-        settled = _settle(engine, {name: table.rows for name, table in read.items()}, source, params.cleaning)
+        read = _read(engine, source, found, Parts(engine, parts, source, raw, key, params, keep))
+        settled = settling.settle(engine, {name: of.rows for name, of in read.items()}, source, params.cleaning)
         rows, repaired = _tables(engine, settled, source, params.cleaning)
         rows["products"], pictured = _with_pictures(engine, rows["products"], source, raw)
         counts = {
@@ -96,15 +96,14 @@ def make(
             for name, table in schema.TABLES.items()
         }
         accounts = [account for name in read for account in _account(name, read[name].files, settled[name])]
-        span = _span(settled.get("events"))
     derived = counts["products"] - sum(a["kept"] for a in accounts if a["table"] == "products")
     _compare(counts, accounts, derived)
     report = {
         "source": source.name,
-        "key_id": privacy.key_id(key),
+        "key_id": pseudonyms.key_id(key),
         "products_from_events": derived,
         "unmapped_files": found.unmapped,
-        "span": span,
+        "span": _span(tables / "events.parquet"),
         **_report(accounts),
     }
     refused = sum((Counter(total["rules"]) for total in report["totals"].values()), Counter())
@@ -128,9 +127,10 @@ def _read(engine: Engine, source: Source, found: exports.Exports, parts: Parts) 
     """The judged rows of every table that the source has files for."""
     read = {}
     for name, blocks in found.of.items():
-        made = [part for block, listed in blocks for part in parts.of(engine, block, listed)]
+        made = [part for block, listed in blocks for part in parts.of(block, listed)]
         if made:
             _check_told(source, name, made)
+            _check_places(name, made)
             rows = engine.read([part.path for part in made])
             repaired = sum((Counter(part.repaired) for part in made), Counter())
             read[name] = _Read(rows, [file for part in made for file in part.files], repaired)
@@ -149,119 +149,34 @@ def _check_told(source: Source, table: str, parts: list[Part]) -> None:
         )
 
 
-def _settle(engine: Engine, judged: dict[str, ir.Table], source: Source, params: CleaningParams) -> dict[str, ir.Table]:
-    """The judged rows, each now kept, a `duplicate`, or refused by a `rule`."""
+def _check_places(table: str, parts: list[Part]) -> None:
+    """Raise where a part has not the rows that were read, or two rows one place.
 
-    def settle(name: str, known: ir.Table | None) -> ir.Table:
-        rows = _mark_duplicates(engine, judged[name])
-        if any(block.corrections for block in source.blocks[name]):
-            rows = engine.store(_correct(rows))
-        rows = cleaning.impossible_values(rows, params) if name in PRICED else rows
-        rows = rows if known is None else _refuse_unknown(rows, known)
-        return engine.store(_refuse_second(rows, schema.TABLES[name])) if name in KEYED else rows
-
-    none = mapping.nothing(schema.PRODUCTS).mutate(duplicate=False)
-    products = settle("products", None) if "products" in judged else none
-    listed = _kept(products).select("product_id")
-    settled = {"products": products}
-    if "events" in judged:
-        events = settle("events", None if source.products_from_events else listed)
-        settled["events"] = cleaning.clean(events, params, engine.store)
-        listed = listed.union(_kept(settled["events"]).select("product_id"), distinct=True)
-    known = engine.store(listed) if source.knows_products else None
-    others = {"reviews": known, "users": None, "relations": known}
-    return settled | {name: settle(name, against) for name, against in others.items() if name in judged}
-
-
-def _mark_duplicates(engine: Engine, rows: ir.Table) -> ir.Table:
-    """Of rows that say the same, wherever in the source's files, all but the first are duplicates.
-
-    A block may refuse what another takes: a row that is kept is no duplicate of one that is refused.
+    Raises:
+        TableError: a fault of this program or of the disk, or that of 2^62 places two files begin close together.
     """
-    same = rows.group_by("says").having(rows.count() > 1).agg(rows_in_group=rows.count())
-    again = rows.semi_join(same, "says").select("file", "row", "says", "rule", "corrects")
-    place = ibis.row_number().over(group_by=["says", "rule"], order_by=["file", "row"])
-    later = engine.store(again.mutate(place=place).filter(lambda t: (t.place > 0) & t.corrects.isnull()))
-    if not later.count().to_pyarrow().as_py():
-        return rows.mutate(duplicate=False)
-    marked = rows.left_join(later.select("file", "row", later=True), ["file", "row"], rname="{name}_later")
-    return marked.mutate(duplicate=marked.later.fill_null(False)).drop("later", "file_later", "row_later")
-
-
-def _correct(rows: ir.Table) -> ir.Table:
-    """Of rows that correct each other the last counts; others are refused, or duplicates if they say the same."""
-    open_ = rows.corrects.notnull() & _lives(rows)
-    last_first = ibis.window(group_by=["open", "corrects"], order_by=[ibis.desc("file"), ibis.desc("row")])
-    rows = rows.mutate(open=open_)
-    rows = rows.mutate(
-        place=ibis.row_number().over(last_first),
-        last=rows.file.first().over(last_first) + " row " + rows.row.first().over(last_first).cast("string"),
-        same=rows.says.first().over(last_first) == rows.says,
-    )
-    earlier = rows.open & (rows.place > 0)
-    rows = rows.mutate(duplicate=rows.duplicate | (earlier & rows.same))
-    return _refuse(rows, earlier, "corrected", rows.last + " corrects it").drop("open", "place", "last", "same")
-
-
-def _refuse_unknown(rows: ir.Table, known: ir.Table) -> ir.Table:
-    """Refuse what is about a product that no row of products has."""
-    names = [name for name in ("product_id", "other_id") if name in rows.columns]
-    unknown = {name: rows[name].notin(known.product_id) for name in names}
-    reasons = [(unknown[name], "no row of products has `" + rows[name] + "`") for name in names]
-    return _refuse(rows, ibis.or_(*unknown.values()), "unknown_product", ibis.cases(*reasons))
-
-
-def _refuse_second(rows: ir.Table, table: Table) -> ir.Table:
-    """Refuse a second, different row for one key; the first in order of file and row is kept."""
-    rows = rows.mutate(live=_lives(rows))
-    same = ibis.window(group_by=["live", *table.key], order_by=["file", "row"])
-    noun = table.name.removesuffix("s")
-    first = rows.file.first().over(same) + " row " + rows.row.first().over(same).cast("string")
-    rows = rows.mutate(place=ibis.row_number().over(same), reason_if_second=first + f" is kept for the same {noun}")
-    return _refuse(rows, rows.place > 0, f"second_row_for_{noun}", rows.reason_if_second).drop(
-        "live", "place", "reason_if_second"
-    )
-
-
-def _refuse(rows: ir.Table, applies: ir.BooleanValue, rule: str, reason: ir.StringValue) -> ir.Table:
-    applies = _lives(rows) & applies
-    return rows.mutate(rule=applies.ifelse(rule, rows.rule), reason=applies.ifelse(reason, rows.reason))
-
-
-def _lives(rows: ir.Table) -> ir.BooleanValue:
-    return ~rows.duplicate & rows.rule.isnull()
-
-
-def _kept(rows: ir.Table) -> ir.Table:
-    return rows.filter(_lives(rows))
-
-
-def _refused(rows: ir.Table) -> ir.Table:
-    return rows.filter(~rows.duplicate & rows.rule.notnull())
+    for part in parts:
+        if (held := pq.read_metadata(part.path).num_rows) != (told := sum(file.rows for file in part.files)):
+            raise TableError(f"{part.path} has {held} rows where {told} were read; remove it and run again")
+    files_of = [file for part in parts for file in part.files]
+    begun = sorted(((before(file.name), file) for file in files_of), key=lambda one: one[0])
+    for (first, file), (second, other) in pairwise(begun):
+        if first + file.rows >= second:
+            raise TableError(f"{table}: rename {file.name} or {other.name}; by their names their rows get one place")
 
 
 def _tables(
-    engine: Engine, settled: dict[str, ir.Table], source: Source, params: CleaningParams
+    engine: Engine, settled: dict[str, Settled], source: Source, params: CleaningParams
 ) -> tuple[dict[str, ir.Table], dict[str, dict[str, Any]]]:
     """The canonical tables, rows in no order yet, attributes and records still maps; and what was repaired, by rule."""
-    kept = {name: _kept(rows) for name, rows in settled.items()}
-    refused = [_as_refused(rows, schema.TABLES[name]) for name, rows in settled.items()]
+    kept = {name: of.kept() for name, of in settled.items()}
+    refused = [of.refused(schema.TABLES[name]) for name, of in settled.items()]
     if any(block.session_gap_minutes for block in source.events):
         kept["events"] = inferred.with_sessions(kept["events"])
     if any(block.order_gap_minutes for block in source.events):
         kept["events"] = inferred.with_orders(kept["events"])
     products, repaired = _catalogue(engine, kept, source, params)
     return {**kept, "products": products, "refused": ibis.union(*refused)}, repaired
-
-
-def _as_refused(rows: ir.Table, table: Table) -> ir.Table:
-    """Refused rows with their mapped cells; those refused for what other rows say, with their values."""
-    found = rows.filter(~rows.duplicate & rows.rule.notnull())
-    texts = [c.name for c in table.columns if c.name not in ("attributes", "category")]
-    values = ibis.map(ibis.array(texts), ibis.array([found[name].cast("string") for name in texts]))
-    return found.select(
-        "file", "row", "rule", "reason", table=ibis.literal(table.name), record=found.record.coalesce(values)
-    )
 
 
 def _catalogue(
@@ -328,7 +243,7 @@ def _output(engine: Engine, rows: ir.Table | None, table: Table, params: IngestP
 def _masked(batch: pa.RecordBatch, kinds: tuple[Identifier, ...]) -> pa.RecordBatch:
     """Refused rows without direct identifiers: any cell may hold what does not belong there."""
     for name in ("reason", "record"):
-        texts, _ = privacy.mask(batch.column(name), kinds)
+        texts, _ = masking.mask(batch.column(name), kinds)
         batch = batch.set_column(batch.schema.get_field_index(name), name, texts)
     return batch
 
@@ -346,30 +261,17 @@ def _json(cells: dict[str, str | None]) -> str:
     return json.dumps(cells, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
-def _account(name: str, read: list[RawFile], rows: ir.Table) -> list[dict[str, Any]]:
-    """What became of the raw rows of one table, file by file.
-
-    Raises:
-        TableError: the counts do not add up, which is a fault of this module and never of the data.
-    """
-    counted = rows.group_by("file", "duplicate", "rule").agg(n=rows.count()).to_pyarrow().to_pylist()
+def _account(name: str, read: list[RawFile], settled: Settled) -> list[dict[str, Any]]:
+    """What became of the raw rows of one table, file by file."""
     of_file: dict[str, list[dict[str, Any]]] = {}
-    for group in counted:
+    for group in settled.counts().to_pyarrow().to_pylist():
         of_file.setdefault(group["file"], []).append(group)
     accounts = []
     for file in sorted(read, key=lambda file: file.name):
         here = of_file.get(file.name, [])
-        why = {
-            g["rule"]: g["n"] for g in sorted(here, key=lambda g: g["rule"] or "") if not g["duplicate"] and g["rule"]
-        }
-        account = {
-            **vars(file),
-            "kept": sum(g["n"] for g in here if not g["duplicate"] and not g["rule"]),
-            "duplicates": sum(g["n"] for g in here if g["duplicate"]),
-            "refused": sum(why.values()),
-        }
-        if account["rows"] != account["kept"] + account["duplicates"] + account["refused"]:
-            raise TableError(f"{name}: the rows of {file.name} do not add up: {account}")
+        why = {g["rule"]: g["n"] for g in sorted(here, key=lambda g: g["rule"] or "") if not g["duplicate"]}
+        lost = {"duplicates": sum(g["n"] for g in here if g["duplicate"]), "refused": sum(why.values())}
+        account = {**vars(file), "kept": file.rows - sum(lost.values()), **lost}
         accounts.append({"table": name, "file": account.pop("name"), **account, "rules": why})
     return accounts
 
@@ -387,14 +289,13 @@ def _compare(counts: dict[str, int], accounts: list[dict[str, Any]], derived: in
             raise TableError(f"{name} has {count} rows where the account says {expected}")
 
 
-def _span(events: ir.Table | None) -> list[str] | None:
-    """Times of the first and last event."""
-    if events is None:
-        return None
-    kept = _kept(events)
-    found = kept.agg(first=kept.time.min(), last=kept.time.max()).to_pyarrow().to_pylist()[0]
-    times = [found["first"], found["last"]]
-    return [pd.Timestamp(time).tz_convert("UTC").isoformat() for time in times] if times[0] else None
+def _span(events: Path) -> list[str] | None:
+    """Times of the first and last event, which are in order."""
+    with pq.ParquetFile(events) as file:
+        if not file.metadata.num_rows:
+            return None
+        groups = [file.read_row_group(place, ["time"])["time"] for place in (0, file.num_row_groups - 1)]
+    return [pd.Timestamp(time.as_py()).isoformat() for time in (groups[0][0], groups[1][-1])]
 
 
 def _report(accounts: list[dict[str, Any]]) -> dict[str, Any]:

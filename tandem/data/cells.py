@@ -8,10 +8,11 @@ import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
 
 from tandem.data import schema
+from tandem.data.blocks import Block
 from tandem.data.engine import Engine
+from tandem.data.entries import UNIX, Levels, Ordinal, Picture, Split
 from tandem.data.records import WHOLE
 from tandem.data.schema import Column
-from tandem.data.sources import UNIX, Block, Levels, Ordinal, Picture, Split
 
 ISO_8601 = (
     r"^\d{4}-\d{1,2}-\d{1,2}"

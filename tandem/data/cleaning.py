@@ -1,7 +1,7 @@
 """Rules that look at more than one row of events: bots, near duplicates, and values that nobody can mean.
 
-A rule finds rows that live, neither duplicate nor refused, and refuses them with a reason. All of it is portable Ibis:
-cheap groups first, windows only over the rows that are left.
+A rule is asked of rows that live, neither duplicate nor refused, and gives the `place`, `file`, `rule` and `reason` of
+those that it refuses. All of it is portable Ibis: cheap groups first, windows only over the rows that are left.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,8 +15,7 @@ from tandem.params import Bot, CleaningParams, DominantUser, ImpossibleValue, Ne
 Store = Callable[[ir.Table], ir.Table]
 """Computes an expression and keeps its rows: `Engine.store`."""
 
-PLACE = ["file", "row"]
-ACTED = [*PLACE, "user_id", "product_id", "kind", "time", "order_id", "quantity", "unit_price"]
+ACTED = ["place", "file", "row", "user_id", "product_id", "kind", "time", "order_id", "quantity", "unit_price"]
 BOUNDED = {"max_price": ("unit_price", "price"), "max_quantity": ("quantity", "stock")}
 """The columns of the tables that a bound of `impossible_value` is for."""
 
@@ -24,18 +23,17 @@ LARGEST = 1e13
 """What is larger is not written out in a reason."""
 
 
-def clean(rows: ir.Table, params: CleaningParams, store: Store) -> ir.Table:
-    """The rows of events, refused by the first rule that finds them; where no rule finds any, the rows as they came.
+def clean(live: ir.Table, params: CleaningParams, store: Store) -> list[ir.Table]:
+    """What each rule that finds any of the events refuses, stored: each row by the first rule that finds it.
 
-    Each rule first asks a slim copy, two hashes and a time per row, whose rows it has to look at: mostly nobody's. The
+    A rule first asks a slim copy, two hashes and a time per row, whose rows it has to look at: mostly nobody's. The
     hashes only narrow down; what a rule finds is decided on the columns themselves.
 
     Args:
-        rows: `file`, `row`, `rule`, `reason`, `duplicate` and the columns of events; stored or in files.
+        live: `place`, `file`, `row`, MET of `tandem.data.mapping` and the columns of events; stored or in files.
         params: the rules' switches and bounds.
         store: keeps what lies between and what each rule found.
     """
-    live = _with_keys(rows.filter(lives(rows)))
     slim = _slim(live, params, store)
     found: list[ir.Table] = []
     for rule in (r for r in RULES if getattr(params, r.name).enabled):
@@ -44,39 +42,65 @@ def clean(rows: ir.Table, params: CleaningParams, store: Store) -> ir.Table:
         if suspects is None:
             continue
         for earlier in found:
-            suspects = suspects.anti_join(earlier, PLACE)
+            suspects = suspects.anti_join(earlier, "place")
         these = store(rule.find(suspects, bounds))
-        if _any(these):
+        if some(these):
             found.append(these)
-    return _refuse(rows, store(ibis.union(*found)) if len(found) > 1 else found[0]) if found else rows
+    return found
 
 
-def impossible_values(rows: ir.Table, params: CleaningParams) -> ir.Table:
-    """The rows of any table with `impossible_value` where price, quantity or time are beyond all bounds."""
-    return _apply(rows, _impossible, params.impossible_value)
+def some(rows: ir.Table) -> bool:
+    """Whether there is any row."""
+    return bool(rows.limit(1).count().to_pyarrow().as_py())
 
 
-def price_outliers(rows: ir.Table, params: CleaningParams) -> ir.Table:
-    """The events with `price_outlier` where the price is far from the median of the product's events."""
-    return _apply(rows, _outliers, params.price_outlier)
+def impossible_values(live: ir.Table, bounds: ImpossibleValue) -> ir.Table:
+    """`impossible_value`: price, quantity or time are beyond all bounds; for the rows of any table."""
+    reasons = _beyond(live, bounds)
+    beyond = live.filter(ibis.or_(*(applies for applies, _ in reasons)))
+    return _found(beyond, "impossible_value", ibis.cases(*_beyond(beyond, bounds)))
 
 
-def bots(rows: ir.Table, params: CleaningParams) -> ir.Table:
-    """The events with `bot` where the user is faster and broader than a person."""
-    return _apply(rows, lambda live, bounds: _bots(_timed(live, live, _quarters), bounds), params.bot)
+def price_outliers(live: ir.Table, bounds: PriceOutlier) -> ir.Table:
+    """`price_outlier`: the price is far from the median of the product's events."""
+    priced = live.filter(live.unit_price > 0)
+    spans = priced.group_by("product_id").agg(
+        prices=priced.count(), low=priced.unit_price.min(), high=priced.unit_price.max()
+    )
+    wide = spans.filter((spans.prices >= bounds.min_events) & (spans.high > spans.low * bounds.max_factor))
+    theirs = priced.semi_join(wide, "product_id")
+    usual = theirs.group_by("product_id").agg(usual=theirs.unit_price.median())
+    known = theirs.join(usual, "product_id")
+    far = (known.unit_price > known.usual * bounds.max_factor) | (known.unit_price * bounds.max_factor < known.usual)
+    reason = "unit_price " + _decimal(known.unit_price) + " is more than "
+    reason += f"{bounds.max_factor:g} times away from the product's median " + _decimal(known.usual)
+    return _found(known.mutate(why=reason).filter(far), "price_outlier", ibis._.why)
 
 
-def dominant_users(rows: ir.Table, params: CleaningParams) -> ir.Table:
-    """The events with `dominant_user` where one user has a large share of all of them."""
-    return _apply(rows, _dominant, params.dominant_user)
+def bots(live: ir.Table, bounds: Bot) -> ir.Table:
+    """`bot`: the user is faster and broader than a person."""
+    return _bots(_timed(live, live, _quarters), bounds)
 
 
-def near_duplicates(rows: ir.Table, params: CleaningParams) -> ir.Table:
-    """The events with `near_duplicate` where one says the same as the one just before.
+def dominant_users(live: ir.Table, bounds: DominantUser) -> ir.Table:
+    """`dominant_user`: one user has a large share of all events."""
+    named = live.filter(live.user_id.notnull())
+    counts = named.group_by("user_id").agg(events=named.count())
+    all_of = counts.aggregate(users=counts.count()).cross_join(live.aggregate(total=live.count()))
+    beside = counts.cross_join(all_of)
+    large = beside.filter((beside.users >= bounds.min_users) & (beside.events > beside.total * bounds.max_share))
+    percent = (large.events * 100 // large.total).cast("string")
+    reason = "user with " + large.events.cast("string") + " of all " + large.total.cast("string") + " events, "
+    reason += percent + f" percent; at most {bounds.max_share:.0%} are believed".replace("%", " percent")
+    return _found(named.join(large.select("user_id", why=reason), "user_id"), "dominant_user", ibis._.why)
+
+
+def near_duplicates(live: ir.Table, bounds: NearDuplicate) -> ir.Table:
+    """`near_duplicate`: the event says the same as the one just before.
 
     Of a run of such events, each within the window of the one before, the first is kept.
     """
-    return _apply(rows, lambda live, bounds: _repeated(_timed(live, live, _seconds), bounds), params.near_duplicate)
+    return _repeated(_timed(live, live, _seconds), bounds)
 
 
 def report(
@@ -97,30 +121,8 @@ def report(
     return entries
 
 
-def lives(rows: ir.Table) -> ir.BooleanValue:
-    """Whether a row is neither duplicate nor refused so far."""
-    return ~rows.duplicate & rows.rule.isnull()
-
-
-def _apply(rows: ir.Table, find: Callable[[ir.Table, Any], ir.Table], bounds: Rule) -> ir.Table:
-    return _refuse(rows, find(rows.filter(lives(rows)), bounds)) if bounds.enabled else rows
-
-
-def _refuse(rows: ir.Table, found: ir.Table) -> ir.Table:
-    """The rows with the verdicts of `found`."""
-    joined = rows.left_join(found, PLACE, rname="found_{name}")
-    verdict = {name: joined[f"found_{name}"].coalesce(joined[name]) for name in ("rule", "reason")}
-    return joined.mutate(**verdict).select(rows.columns)
-
-
 def _found(rows: ir.Table, rule: str, reason: ir.StringValue) -> ir.Table:
-    return rows.select("file", "row", rule=ibis.literal(rule), reason=reason)
-
-
-def _impossible(rows: ir.Table, bounds: ImpossibleValue) -> ir.Table:
-    reasons = _beyond(rows, bounds)
-    beyond = rows.filter(ibis.or_(*(applies for applies, _ in reasons)))
-    return _found(beyond, "impossible_value", ibis.cases(*_beyond(beyond, bounds)))
+    return rows.select("place", "file", rule=ibis.literal(rule), reason=reason)
 
 
 def _beyond(rows: ir.Table, bounds: ImpossibleValue) -> list[tuple[ir.BooleanValue, ir.StringValue]]:
@@ -135,21 +137,6 @@ def _beyond(rows: ir.Table, bounds: ImpossibleValue) -> list[tuple[ir.BooleanVal
         reason = "time is in the year " + rows.time.year().cast("string") + f", before {bounds.earliest.date()}"
         found.append(((rows.time < ibis.literal(bounds.earliest)).fill_null(False), reason))
     return found
-
-
-def _outliers(rows: ir.Table, bounds: PriceOutlier) -> ir.Table:
-    priced = rows.filter(rows.unit_price > 0)
-    spans = priced.group_by("product_id").agg(
-        prices=priced.count(), low=priced.unit_price.min(), high=priced.unit_price.max()
-    )
-    wide = spans.filter((spans.prices >= bounds.min_events) & (spans.high > spans.low * bounds.max_factor))
-    theirs = priced.semi_join(wide, "product_id")
-    usual = theirs.group_by("product_id").agg(usual=theirs.unit_price.median())
-    known = theirs.join(usual, "product_id")
-    far = (known.unit_price > known.usual * bounds.max_factor) | (known.unit_price * bounds.max_factor < known.usual)
-    reason = "unit_price " + _decimal(known.unit_price) + " is more than "
-    reason += f"{bounds.max_factor:g} times away from the product's median " + _decimal(known.usual)
-    return _found(known.mutate(why=reason).filter(far), "price_outlier", ibis._.why)
 
 
 def _bots(rows: ir.Table, bounds: Bot) -> ir.Table:
@@ -176,25 +163,13 @@ def _mean_of(rows: ir.Table, unit: str, what: str, total: str, units: str) -> ir
     return counted.group_by("user_id").agg(**{total: counted.different.sum(), units: counted.count()})
 
 
-def _dominant(rows: ir.Table, bounds: DominantUser) -> ir.Table:
-    named = rows.filter(rows.user_id.notnull())
-    counts = named.group_by("user_id").agg(events=named.count())
-    all_of = counts.aggregate(users=counts.count()).cross_join(rows.aggregate(total=rows.count()))
-    beside = counts.cross_join(all_of)
-    large = beside.filter((beside.users >= bounds.min_users) & (beside.events > beside.total * bounds.max_share))
-    percent = (large.events * 100 // large.total).cast("string")
-    reason = "user with " + large.events.cast("string") + " of all " + large.total.cast("string") + " events, "
-    reason += percent + f" percent; at most {bounds.max_share:.0%} are believed".replace("%", " percent")
-    return _found(named.join(large.select("user_id", why=reason), "user_id"), "dominant_user", ibis._.why)
-
-
 def _repeated(rows: ir.Table, bounds: NearDuplicate) -> ir.Table:
     again = rows.filter(rows.user_id.notnull() & rows.kind.isin(list(bounds.window_s)))
     same = ["user_id", "product_id", "kind", "order_id", "quantity", "unit_price"]
-    runs = again.mutate(repeats=_close(again, ibis.window(group_by=same, order_by=["time", *PLACE]), bounds))
-    so_far = ibis.window(group_by=same, order_by=["time", *PLACE], preceding=None, following=0)
+    runs = again.mutate(repeats=_close(again, ibis.window(group_by=same, order_by=["time", "file", "row"]), bounds))
+    so_far = ibis.window(group_by=same, order_by=["time", "file", "row"], preceding=None, following=0)
     runs = runs.mutate(run=(~runs.repeats).cast("int64").sum().over(so_far))
-    of_run = ibis.window(group_by=[*same, "run"], order_by=["time", *PLACE])
+    of_run = ibis.window(group_by=[*same, "run"], order_by=["time", "file", "row"])
     first = runs.file.first().over(of_run) + " row " + runs.row.first().over(of_run).cast("string")
     reason = "repeats " + first + " within " + runs.kind.cases(*((k, f"{w:g} s") for k, w in bounds.window_s.items()))
     return _found(runs.mutate(why=reason).filter(ibis._.repeats), "near_duplicate", ibis._.why)
@@ -220,37 +195,32 @@ def _timed(rows: ir.Table, told: ir.Table, odd: Callable[[ir.Table], ir.IntegerV
 
 
 def _quarters(rows: ir.Table) -> ir.IntegerValue:
-    """Minutes past the quarter of an hour: 0 at midnight in every time zone."""
-    return rows.time.minute() % 15
+    """Minutes past the quarter of an hour: 0 at midnight in every time zone of today."""
+    return rows.time.epoch_seconds() // 60 % 15
 
 
 def _seconds(rows: ir.Table) -> ir.IntegerValue:
-    return rows.time.second()
-
-
-def _with_keys(rows: ir.Table) -> ir.Table:
-    """The rows with `user` and `met`, hashes of the user and of what the user did with which product."""
-    user = rows.user_id.notnull().ifelse(rows.user_id.hash(), ibis.null("int64"))
-    return rows.mutate(user=user, met=user ^ rows.product_id.hash() ^ rows.kind.hash())
+    return rows.time.epoch_seconds() % 60
 
 
 class _Slim(NamedTuple):
     """What is asked of all rows."""
 
-    rows: ir.Table  # `user`, `met`, `kind`, `time` and whether a value is `beyond` its bounds
+    rows: ir.Table  # `place`, `user`, `met`, `kind`, `time` and whether a value is `beyond` its bounds
     users: ir.Table  # `user`, `events`
     store: Store
 
 
 def _slim(live: ir.Table, params: CleaningParams, store: Store) -> _Slim:
     beyond = ibis.or_(*(applies for applies, _ in _beyond(live, params.impossible_value)))
-    rows = store(live.select("user", "met", "kind", "time", beyond=beyond))
+    rows = store(live.select("place", "user", "met", "kind", "time", beyond=beyond))
     users = store(rows.filter(rows.user.notnull()).group_by("user").agg(events=ibis._.count()))
     return _Slim(rows, users, store)
 
 
 def _where_beyond(live: ir.Table, slim: _Slim, bounds: ImpossibleValue) -> ir.Table | None:
-    return live if _any(slim.rows.filter(slim.rows.beyond)) else None
+    beyond = slim.rows.filter(slim.rows.beyond)
+    return live.semi_join(beyond, "place") if some(beyond) else None
 
 
 def _all(live: ir.Table, slim: _Slim, bounds: Rule) -> ir.Table | None:
@@ -266,11 +236,7 @@ def _of_busy(live: ir.Table, slim: _Slim, bounds: Bot) -> ir.Table | None:
     theirs = slim.rows.semi_join(many, "user")
     hours = theirs.group_by("user", hour=theirs.time.truncate("h")).agg(events=ibis._.count())
     busy = slim.store(hours.filter(hours.events > bounds.max_actions_per_hour).select("user").distinct())
-    if not _any(busy):
-        return None
-    # Stored first: in one query with the few kinds, DuckDB makes its hash table of all events.
-    theirs = slim.store(live.semi_join(busy, "user").select(ACTED))
-    return slim.store(_timed(theirs, slim.rows, _quarters))
+    return _acted(live, slim, slim.rows.semi_join(busy, "user"), _quarters) if some(busy) else None
 
 
 def _if_dominated(live: ir.Table, slim: _Slim, bounds: DominantUser) -> ir.Table | None:
@@ -281,19 +247,15 @@ def _if_dominated(live: ir.Table, slim: _Slim, bounds: DominantUser) -> ir.Table
 def _of_hasty(live: ir.Table, slim: _Slim, bounds: NearDuplicate) -> ir.Table | None:
     """Events of users with products that they met twice within the window."""
     asked = slim.rows.filter(slim.rows.user.notnull() & slim.rows.kind.isin(list(bounds.window_s)))
-    times = asked.group_by("met").agg(times=ibis._.count())
-    again = slim.store(asked.semi_join(times.filter(times.times > 1), "met").select("met", "kind", "time"))
-    close = again.mutate(close=_close(again, ibis.window(group_by="met", order_by="time"), bounds))
+    close = asked.mutate(close=_close(asked, ibis.window(group_by="met", order_by="time"), bounds))
     hasty = slim.store(close.filter(close.close).select("met").distinct())
-    if not _any(hasty):
-        return None
+    return _acted(live, slim, asked.semi_join(hasty, "met"), _seconds) if some(hasty) else None
+
+
+def _acted(live: ir.Table, slim: _Slim, few: ir.Table, odd: Callable[[ir.Table], ir.IntegerValue]) -> ir.Table:
+    """The events at the places of `few`, of kinds whose times are fine enough."""
     # Stored first: in one query with the few kinds, DuckDB makes its hash table of all events.
-    theirs = slim.store(live.semi_join(hasty, "met").select(ACTED))
-    return slim.store(_timed(theirs, slim.rows, _seconds))
-
-
-def _any(rows: ir.Table) -> bool:
-    return bool(rows.limit(1).count().to_pyarrow().as_py())
+    return slim.store(live.semi_join(slim.store(_timed(few, slim.rows, odd).select("place")), "place").select(ACTED))
 
 
 def _decimal(value: ir.FloatingValue) -> ir.StringValue:
@@ -311,10 +273,10 @@ class _Rule(NamedTuple):
 
 
 RULES = (
-    _Rule("impossible_value", _where_beyond, _impossible),
-    _Rule("price_outlier", _all, _outliers),
+    _Rule("impossible_value", _where_beyond, impossible_values),
+    _Rule("price_outlier", _all, price_outliers),
     _Rule("bot", _of_busy, _bots),
-    _Rule("dominant_user", _if_dominated, _dominant),
+    _Rule("dominant_user", _if_dominated, dominant_users),
     _Rule("near_duplicate", _of_hasty, _repeated),
 )
 """In the order in which they are asked."""

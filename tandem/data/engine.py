@@ -46,6 +46,9 @@ class Engine(Protocol):
     def moment(self, microseconds: ir.IntegerValue) -> ir.TimestampValue:
         """The moment so many microseconds after 1970-01-01 UTC."""
 
+    def microseconds(self, moment: ir.TimestampValue) -> ir.IntegerValue:
+        """How many microseconds after 1970-01-01 UTC the moment is."""
+
 
 @contextmanager
 def open_engine(timezone: str, scratch: Path, name: EngineName = "duckdb") -> Iterator[Engine]:

@@ -7,10 +7,14 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from tandem.data import pictures, shapes
+from tandem.data import pictures
 from tandem.data.batches import Batch, Export
+from tandem.data.blocks import Block
+from tandem.data.entries import Picture
 from tandem.data.readers import archives, columnar, delimited, jsons, lists, matrices, rows, workbooks
-from tandem.data.sources import Block, Picture, Source
+from tandem.data.shapes import steps
+from tandem.data.shapes.others import Open, Other
+from tandem.data.sources import Source
 from tandem.errors import SourceError
 
 READERS: dict[str, Callable[[Export, Block], Iterator[Batch]]] = {
@@ -73,10 +77,10 @@ def header(export: Export, block: Block) -> list[str]:
         SourceError: the file cannot be read as the block describes it.
     """
     raw = _header(export, block)
-    wanted = {name for name in shapes.used(block) if not name.startswith("@")} - set(block.parts)
+    wanted = {name for name in steps.used(block) if not name.startswith("@")} - set(block.parts)
     if wanted and not wanted & set(raw):
         raise rows.without_header(export, block)
-    found = shapes.columns(raw, block, _opener(export, block))
+    found = steps.columns(raw, block, _opener(export, block))
     if len(found) > MAX_COLUMNS:
         raise SourceError(
             f"{archives.where(export)} has {len(found):,} columns, more than the {MAX_COLUMNS:,} that are read; "
@@ -97,7 +101,7 @@ def batches(export: Export, block: Block, left_out: Counter[str] | None = None) 
         SourceError: the file cannot be read as the block describes it.
     """
     left_out = Counter() if left_out is None else left_out
-    return shapes.apply(_batches(export, block), block, export, _opener(export, block), left_out)
+    return steps.apply(_batches(export, block), block, export, _opener(export, block), left_out)
 
 
 def check(header: list[str], export: Export, block: Block) -> None:
@@ -124,10 +128,10 @@ def _batches(export: Export, block: Block) -> Iterator[Batch]:
     return READERS[block.format](export, block)
 
 
-def _opener(export: Export, block: Block) -> shapes.Open:
+def _opener(export: Export, block: Block) -> Open:
     """Opens the one file that a pattern matches, in the folder of the export's source."""
 
-    def open_other(pattern: str, names: tuple[str, ...]) -> shapes.Other:
+    def open_other(pattern: str, names: tuple[str, ...]) -> Other:
         depth = len(PurePosixPath(export.name.partition("!")[0]).parts)
         folder = export.path.parents[depth - 1]
         found = [other for name in sorted(_matches(folder, [pattern])) for other in _members(folder, name, "*")]
@@ -137,7 +141,7 @@ def _opener(export: Export, block: Block) -> shapes.Open:
                 f"it must be one"
             )
         like = block.model_copy(update={"header": names})
-        return shapes.Other(found[0].name, _header(found[0], like), _batches(found[0], like))
+        return Other(found[0].name, _header(found[0], like), _batches(found[0], like))
 
     return open_other
 

@@ -6,18 +6,25 @@ import ibis.expr.types as ir
 import pyarrow as pa
 
 from tandem.data import cells, rules, schema
+from tandem.data.blocks import Block, Events
 from tandem.data.engine import Engine
+from tandem.data.entries import KindColumn
 from tandem.data.schema import Column, Table
-from tandem.data.sources import Block, Events, FromEvents, KindColumn
+from tandem.data.sources import FromEvents
 
 ORIGIN = {
+    "place": "int64",  # no two rows of a table have the same
     "file": "string",
     "row": "int64",
     "says": "string",  # a digest, equal for rows that say the same
+    "alike": "int64",  # a hash of it: what differs here says something else
     "corrects": "string",  # equal for rows of which only the last counts; null where all do
     "record": "map<string, string>",  # the mapped cells of a refused row
 }
 """Where a row stands, and what it says."""
+
+MET = ("user", "met")
+"""Hashes of an event's user, and of what the user did with which product: they narrow down, and decide nothing."""
 
 VERDICT = {"rule": "string", "reason": "string"}
 CELLS = dt.Map(dt.string, dt.string)
@@ -39,16 +46,19 @@ def judge(engine: Engine, rows: ir.Table, block: Block, told: FromEvents | None)
 
     Returns:
         The columns of ORIGIN and VERDICT (`rule` and `reason` are null where no rule applies), every column of the
-        table, its attributes as a map; for events also `told_<product column>` and `<session or order>_gap_minutes`.
+        table, its attributes as a map; for events also MET, `told_<product column>` and
+        `<session or order>_gap_minutes`.
     """
     told = told if isinstance(block, Events) else None
     values = _values(engine, _texts(rows, block, told), block)
     rule, reason = rules.verdict(rules.of(values, block))
     judged = values.mutate(rule=rule, reason=reason)
-    mapped = ibis.map(ibis.array(_recorded(rows, block, told) or [""]), judged.cells)
-    record = judged.rule.notnull().ifelse(mapped, ibis.null(CELLS))
+    record = judged.rule.notnull().ifelse(_record(judged, block, told), ibis.null(CELLS))
     further = [name for name in judged.columns if name.startswith("told_") or name.endswith("_gap_minutes")]
-    return judged.mutate(record=record).select(*ORIGIN, *VERDICT, *block.table.names, *further)
+    judged = judged.mutate(record=record, alike=judged.says.hash())
+    if block.table is schema.EVENTS:
+        judged, further = _with_met(judged), [*MET, *further]
+    return judged.select(*ORIGIN, *VERDICT, *block.table.names, *further)
 
 
 def nothing(table: Table) -> ir.Table:
@@ -64,17 +74,17 @@ def column_type(column: Column) -> dt.DataType:
 
 def _texts(rows: ir.Table, block: Block, told: FromEvents | None) -> ir.Table:
     """Every mapped cell as text, `text_<column>`, and all else that is taken from the raw row as it came."""
-    raw, place = rows.raw, rows.file + ":" + rows.row.cast("string")
+    raw = rows.raw
     texts = {f"text_{name}": cells.text(raw, block, name) for name in block.columns if name != "user_id"}
     if isinstance(block.kind_of, KindColumn):
         texts["text_kind"] = cells.cell(raw, block.kind_of.column)
     return rows.select(
+        place=rows.place,
         file=rows.file,
         row=rows.row,
         problem=rows.problem,
-        place=place,
+        raw=raw,
         as_came=_as_came(raw, block),
-        cells=_cells(rows, block, told),
         matched=rules.first_match(raw, block.rules),
         user_id=rows.pseudonym,
         language=rows.language,
@@ -117,11 +127,11 @@ def _recorded(rows: ir.Table, block: Block, told: FromEvents | None) -> list[str
     return [*([block.user_column] if block.user_column else []), *mapped]
 
 
-def _cells(rows: ir.Table, block: Block, told: FromEvents | None) -> ir.ArrayValue:
-    """The raw cells of `_recorded`; where the user's id stood, the pseudonym."""
+def _record(rows: ir.Table, block: Block, told: FromEvents | None) -> ir.MapValue:
+    """The raw cells of `_recorded` by name; where the user's id stood, the pseudonym."""
     names = _recorded(rows, block, told)
-    found = [rows.pseudonym if name == block.user_column else rows.raw[name] for name in names]
-    return ibis.array(found or [ibis.null(str)])
+    found = [rows.user_id if name == block.user_column else rows.raw[name] for name in names]
+    return ibis.map(ibis.array(names or [""]), ibis.array(found or [ibis.null(str)]))
 
 
 def _map(members: dict[str, ir.StringValue]) -> ir.MapValue:
@@ -140,27 +150,30 @@ def _values(engine: Engine, texts: ir.Table, block: Block) -> ir.Table:
     if block.kind_of is not None:
         values["kind"] = _kind(texts, block)
     known = texts.mutate(**values)
-    known = known.mutate(says=_said(known, block).hexdigest("md5"), corrects=_key(known, block))
+    known = known.mutate(says=_said(engine, known, block).hexdigest("md5"), corrects=_key(known, block))
     return known.mutate(quantity=_quantity(known, block)) if block.table is schema.EVENTS else known
 
 
-def _said(known: ir.Table, block: Block) -> ir.StringValue:
+def _said(engine: Engine, known: ir.Table, block: Block) -> ir.StringValue:
     """What a row says, however it is written: times and numbers as read, ids normalised, all other cells as they came.
 
     The same row in two exports that write times or numbers differently is one row; one that cannot be read is like no
     other. Every column of the table has its place, mapped or not, so that two blocks say the same in the same way.
     """
-    said = [_told(known, block, column) for column in block.table.columns if column.name not in UNSAID]
-    return known.problem.isnull().ifelse(_together([*said, known.as_came]), known.place)
+    said = [_told(engine, known, block, column) for column in block.table.columns if column.name not in UNSAID]
+    return known.problem.isnull().ifelse(_together([*said, known.as_came]), known.place.cast("string"))
 
 
-def _told(known: ir.Table, block: Block, column: Column) -> ir.StringValue:
+def _told(engine: Engine, known: ir.Table, block: Block, column: Column) -> ir.StringValue:
     if column.name == "kind":
         return known.kind
     if column.name not in block.columns:
         return ibis.null(str)
     text = known[f"text_{column.name}"]
-    return text if column.type == pa.string() else known[column.name].cast("string").fill_null(text)
+    if column.type == pa.string():
+        return text
+    read = engine.microseconds(known[column.name]) if column.type == schema.TIME else known[column.name]
+    return read.cast("string").fill_null(text)
 
 
 def _together(texts: list[ir.StringValue]) -> ir.StringValue:
@@ -175,6 +188,11 @@ def _key(known: ir.Table, block: Block) -> ir.StringValue:
     parts = [known[name] for name in sorted(block.corrections)]
     key = _together([part.cast("string") for part in parts])
     return ibis.and_(*(part.notnull() for part in parts)).ifelse(key, ibis.null(str))
+
+
+def _with_met(rows: ir.Table) -> ir.Table:
+    user = rows.user_id.notnull().ifelse(rows.user_id.hash(), ibis.null("int64"))
+    return rows.mutate(user=user, met=user ^ rows.product_id.hash() ^ rows.kind.hash())
 
 
 def _value(engine: Engine, texts: ir.Table, column: Column, block: Block) -> ir.Value:

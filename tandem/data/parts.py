@@ -14,13 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tandem import files
-from tandem.data import exports, mapping, privacy
+from tandem.data import exports, mapping
 from tandem.data.batches import Export
+from tandem.data.blocks import FREE, Block
 from tandem.data.engine import Engine
 from tandem.data.records import Keep, Pseudonyms, Records
-from tandem.data.sources import Block, Source
+from tandem.data.sources import Source
 from tandem.errors import SourceError
 from tandem.params import IngestParams
+from tandem.privacy import pseudonyms
 from tandem.unseen import drift
 
 log = logging.getLogger(__name__)
@@ -31,9 +33,6 @@ SCRATCH = "scratch"
 
 SAMPLED = 1000
 """Rows that a proposal for a changed header looks at."""
-
-FREE = ("json", "jsonl")
-"""Formats whose records name their own columns."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +60,7 @@ class Parts:
     """The parts of a source's blocks, in a folder of their own.
 
     Args:
+        engine: what judges the rows.
         folder: of their own.
         source: whose blocks they are.
         raw: folder of its raw files.
@@ -70,13 +70,21 @@ class Parts:
     """
 
     def __init__(
-        self, folder: Path, source: Source, raw: Path, key: bytes, params: IngestParams, keep: Keep | None
+        self,
+        engine: Engine,
+        folder: Path,
+        source: Source,
+        raw: Path,
+        key: bytes,
+        params: IngestParams,
+        keep: Keep | None,
     ) -> None:
-        self._folder, self._source, self._raw = folder, source, raw
+        self._engine, self._folder, self._source, self._raw = engine, folder, source, raw
         self._key, self._params, self._keep = key, params, keep
-        self._code = files.hash_folder(Path(__file__).parent)
+        here = Path(__file__).parent
+        self._code = [files.hash_folder(folder) for folder in (here, here.with_name("privacy"))]
 
-    def of(self, engine: Engine, block: Block, found: list[Export]) -> list[Part]:
+    def of(self, block: Block, found: list[Export]) -> list[Part]:
         """Parts that hold the judged rows of exactly the files `found`; those that are new are read.
 
         Raises:
@@ -95,7 +103,7 @@ class Parts:
             _same_columns(headers, new, found, block, parts)
             columns = {column: None for header in headers.values() for column in header}
             columns |= dict.fromkeys(sorted(block.may_have.intersection(block.named)))
-            parts.append(self._read(engine, block, new, list(columns), here, folder))
+            parts.append(self._read(block, new, list(columns), here, folder))
             files.write_json([_entry(part) for part in parts], folder / INDEX)
         _remove_others(folder, {part.path for part in parts})
         return parts
@@ -109,7 +117,6 @@ class Parts:
 
     def _read(
         self,
-        engine: Engine,
         block: Block,
         new: list[Export],
         columns: list[str],
@@ -123,9 +130,9 @@ class Parts:
         path = folder / f"{names[:16]}.parquet"
         folder.mkdir(parents=True, exist_ok=True)
         partial = path.with_suffix(".partial")
-        rows = engine.stream(records.reader())
+        rows = self._engine.stream(records.reader())
         try:
-            engine.write(mapping.judge(engine, rows, block, told), partial)
+            self._engine.write(mapping.judge(self._engine, rows, block, told), partial)
         except Exception:  # each engine wraps what its stream raises in an error of its own
             if records.stopped is not None:
                 raise records.stopped from None
@@ -141,8 +148,9 @@ class Parts:
         facts = {
             "block": block.model_dump(),
             "told": told.model_dump() if told else None,
+            "engine": self._engine.name,
             "timezone": self._source.timezone,
-            "key": privacy.key_id(self._key),
+            "key": pseudonyms.key_id(self._key),
             "keep": self._keep is not None,
             "code": self._code,
             "others": {str(path): files.hash_file(path) for path in exports.others(self._raw, block)},

@@ -3,6 +3,7 @@
 What leaves here holds no user id as the shop writes it.
 """
 
+import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 
@@ -10,11 +11,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tandem.data import exports, privacy, texts
+from tandem.data import exports, texts
 from tandem.data.batches import Batch, Export
-from tandem.data.sources import Block
+from tandem.data.blocks import Block
 from tandem.errors import SourceError
 from tandem.params import IngestParams
+from tandem.privacy import masking, pseudonyms
 
 BLANK = "".join(filter(str.isspace, map(chr, range(0x3001)))) + "\ufeff"
 """All Unicode white space, no-break and ideographic spaces among it, and the byte-order mark."""
@@ -25,13 +27,13 @@ WHOLE = r"^([+-]?\d+)\.0+$"
 Keep = Callable[[pa.Array, pa.Array], None]
 """Takes users' ids as the shop writes them and their pseudonyms, of equal length; repeats and missing ones may come."""
 
-FILE, PLACE, PROBLEM = "@@file", "@@place", "@@problem"
+PLACE, FILE, ROW, PROBLEM = OWN = "@@place", "@@file", "@@row", "@@problem"
 """Columns beside the raw ones; no raw column that a block may name begins so."""
 
 NOTHING = "@@nothing"
 """The raw column of a file that has none but the user's; always missing."""
 
-ROWS, BYTES = 1_048_576, 128_000_000
+ROWS, BYTES = 262_144, 64_000_000
 """Rows, or bytes of them, that are made ready at once."""
 
 TIME_LIKE = r"^\s*(\d{4}-\d{1,2}-\d{1,2}|\d{1,2}[./]\d{1,2}[./]\d{2,4})([ T]\d{1,2}:\d{2}.*)?\s*$"
@@ -48,6 +50,7 @@ def schema(columns: Iterable[str]) -> pa.Schema:
     raw = pa.struct([pa.field(name, pa.string()) for name in columns or [NOTHING]])
     return pa.schema(
         {
+            "place": pa.int64(),
             "file": pa.string(),
             "row": pa.int64(),
             "problem": pa.string(),
@@ -56,6 +59,11 @@ def schema(columns: Iterable[str]) -> pa.Schema:
             "raw": raw,
         }
     )
+
+
+def before(file: str) -> int:
+    """The `place` before that of the file's first row: far enough from every other file's for all its rows."""
+    return int.from_bytes(hashlib.blake2b(file.encode(), digest_size=8).digest()) >> 2
 
 
 def spelled(ids: pa.Array, block: Block) -> pa.Array:
@@ -73,27 +81,20 @@ class Pseudonyms:
 
     def __init__(self, key: bytes, keep: Keep | None) -> None:
         self._key, self._keep = key, keep
-        self._ids = self._pseudonyms = pa.array([], pa.string())
+        self._known: dict[str, str] = {}
 
     def of(self, ids: pa.Array) -> pa.Array:
         """The pseudonym of each id; a missing one stays missing."""
-        if len(self._ids) > REMEMBERED:
-            self._ids = self._pseudonyms = pa.array([], pa.string())
-        places = pc.index_in(ids, self._ids, skip_nulls=True)
-        if places.null_count > ids.null_count:
-            strange = pc.and_(places.is_null(), ids.is_valid())
-            met = ids.filter(strange).dictionary_encode()
-            found = pc.add(met.indices, pa.scalar(len(self._ids), pa.int32()))
-            places = pc.replace_with_mask(places, strange, found)
-            self._meet(met.dictionary)
-        return self._pseudonyms.take(places)
-
-    def _meet(self, new: pa.Array) -> None:
-        made = pa.array([privacy.pseudonym(self._key, id) for id in new.to_pylist()], pa.string())
-        if self._keep:
-            self._keep(new, made)
-        self._ids = pa.concat_arrays([self._ids, new])
-        self._pseudonyms = pa.concat_arrays([self._pseudonyms, made])
+        met = ids.dictionary_encode()
+        people = met.dictionary.to_pylist()
+        if len(self._known) > REMEMBERED:
+            self._known = {}
+        if new := [person for person in people if person not in self._known]:
+            made = [pseudonyms.of(self._key, person) for person in new]
+            self._known.update(zip(new, made, strict=True))
+            if self._keep:
+                self._keep(pa.array(new, pa.string()), pa.array(made, pa.string()))
+        return pa.array([self._known[person] for person in people], pa.string()).take(met.indices)
 
 
 class Records:
@@ -129,7 +130,7 @@ class Records:
         self.stopped: SourceError | None = None  # what ended the reading; the reader's user may wrap it in its own
 
     def reader(self) -> pa.RecordBatchReader:
-        """`file`, `row` (from 1), `problem`, `pseudonym`, `language` and `raw`, a struct of texts; can be read once."""
+        """`place`, `file`, `row` (from 1), `problem`, `pseudonym`, `language`, and `raw`, a struct of texts; once."""
         return pa.RecordBatchReader.from_batches(self.schema, self._batches())
 
     def _batches(self) -> Iterator[pa.RecordBatch]:
@@ -143,7 +144,7 @@ class Records:
             yield self._record(waiting)
 
     def _raw(self) -> Iterator[pa.RecordBatch]:
-        """The rows as they come, of one file after the other: `@file`, `@place`, `@problem` and every raw column."""
+        """The rows as they come, of one file after the other: OWN and every raw column."""
         try:
             for export in self._files:
                 self.counts[export.name], self.left_out[export.name] = 0, Counter()
@@ -160,8 +161,9 @@ class Records:
         missing = pa.nulls(count, pa.string())
         return pa.record_batch(
             {
+                PLACE: pa.array(np.arange(first, first + count) + before(file)),
                 FILE: pa.repeat(pa.scalar(file), count),
-                PLACE: pa.array(np.arange(first, first + count)),
+                ROW: pa.array(np.arange(first, first + count)),
                 PROBLEM: missing if batch.problems is None else batch.problems,
                 **{name: cells.get(name, missing) for name in self._wanted},
             }
@@ -177,7 +179,7 @@ class Records:
         raw = {name: self._cell(name, cells[name]) for name in self.columns}
         return pa.record_batch(
             [
-                *(cells[name] for name in (FILE, PLACE, PROBLEM)),
+                *(cells[name] for name in OWN),
                 missing if user is None else self._people.of(spelled(user, self._block)),
                 self._language(raw, missing),
                 pa.StructArray.from_arrays(list(raw.values()) or [missing], fields=list(self.schema.field("raw").type)),
@@ -193,7 +195,7 @@ class Records:
             found, counts = texts.clean_texts(found, self._params.cleaning.text.max_characters)
             self.repaired.update(counts)
         if name in self._block.speech and self._params.privacy.masked:  # what was written `a&#64;b.c` is `a@b.c` now
-            found, masked = privacy.mask(found, self._params.privacy.masked)
+            found, masked = masking.mask(found, self._params.privacy.masked)
             self.repaired.update(masked)
         return found
 
@@ -214,6 +216,6 @@ def _withheld(cells: dict[str, pa.Array], user_column: str | None) -> dict[str, 
     swapped = pc.match_substring_regex(cells[user_column], TIME_LIKE).fill_null(False)
     if not pc.any(swapped).as_py():
         return cells
-    known = {name: cells[name] for name in (FILE, PLACE)}
+    known = {name: cells[name] for name in (PLACE, FILE, ROW)}
     problem = pc.coalesce(cells[PROBLEM], pc.if_else(swapped, SWAPPED, None))
     return {name: pc.if_else(swapped, None, column) for name, column in cells.items()} | known | {PROBLEM: problem}

@@ -22,9 +22,11 @@ import pyarrow.parquet as pq
 
 from tandem.data import exports
 from tandem.data.batches import Export
+from tandem.data.blocks import AUTO, Block
+from tandem.data.entries import KindColumn, OwnRule
 from tandem.data.readers import archives, encodings, workbooks
 from tandem.data.records import spelled
-from tandem.data.sources import AUTO, Block, KindColumn, OwnRule, Source
+from tandem.data.sources import Source
 from tandem.errors import SourceError
 
 log = logging.getLogger(__name__)

@@ -7,8 +7,9 @@ import ibis
 import ibis.expr.types as ir
 
 from tandem.data import cells, schema
+from tandem.data.blocks import Block
+from tandem.data.entries import KindColumn, OwnRule
 from tandem.data.schema import Column
-from tandem.data.sources import Block, KindColumn, OwnRule
 
 SALES = ("purchase", "return")
 

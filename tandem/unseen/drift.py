@@ -10,7 +10,8 @@ from typing import Any
 
 import yaml
 
-from tandem.data.sources import Block, KindColumn
+from tandem.data.blocks import Block
+from tandem.data.entries import KindColumn
 from tandem.unseen import names, profile
 from tandem.unseen.profile import Profile
 

@@ -3,25 +3,21 @@
 Memory is bounded whatever a file's size: small files are read whole, of large ones head, middle and tail.
 """
 
-import ast
 import csv
 import gzip
 import io
 import json
 import re
 import zipfile
-from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
 from tandem.errors import SourceError
+from tandem.unseen import pieces, sniffing
 
 WHOLE_BYTES = 16 << 20
-CHUNK_BYTES = 1 << 20
-REACH_BYTES = 1 << 30
-"""Up to WHOLE_BYTES are read whole; of more, chunks; of compressed files not further than REACH_BYTES."""
+"""Files of up to so many bytes are read whole; of larger ones, pieces."""
 
 RECORDS = 250_000
 SNIFFED = 2_000
@@ -30,7 +26,6 @@ SNIFFED = 2_000
 PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp")
 BOOKS = (".xlsx", ".xls", ".xlsm", ".xlsb", ".ods")
 TYPED = re.compile(r"^[^:\s]+:(token|float|token_seq|float_seq)$")
-BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 
 
 @dataclass(frozen=True)
@@ -38,7 +33,7 @@ class Look:
     """One raw file, or the tables of one archive."""
 
     name: str  # path below the folder looked at
-    format: str  # of sources.Block, else `pictures` or `unknown`
+    format: str  # of blocks.Block, else `pictures` or `unknown`
     size: int  # bytes on disk
     encoding: str | None = None
     delimiter: str | None = None
@@ -115,8 +110,8 @@ def _zip(path: Path, blank: Look, most: int) -> Look:
 
 def _stream(stream: BinaryIO, blank: Look, size: int | None, most: int, name: str) -> Look:
     """Look at text or, where the name says so, at JSON; `blank.name` is the name without compression."""
-    chunks, whole = _chunks(stream, size, most)
-    encoding, texts, notes = _decode(chunks)
+    chunks, whole = pieces.read(stream, size, most)
+    encoding, texts, notes = pieces.decode(chunks)
     look = replace(blank, encoding=encoding, whole=whole, notes=tuple(notes))
     if not texts:
         return replace(look, name=name)
@@ -131,134 +126,22 @@ def _stream(stream: BinaryIO, blank: Look, size: int | None, most: int, name: st
     return replace(found, name=name, records=thinned, whole=whole and len(thinned) == len(found.records))
 
 
-def _chunks(stream: BinaryIO, size: int | None, most: int) -> tuple[list[bytes], bool]:
-    """All bytes where they are few; else head, middle and tail, cut at line ends where they do not touch."""
-    head = stream.read(most + 1)
-    if len(head) <= most:
-        return [head], True
-    chunk = min(CHUNK_BYTES, most)
-    chunks = [_until_line_end(head[: max(chunk, most // 4)])]
-    if size is None:
-        return [part for part in (*chunks, *_further(stream, chunk)) if part], False
-    for start in (size // 2, size - chunk):
-        stream.seek(start)
-        chunks.append(_until_line_end(_after_line_end(stream.read(chunk)), last=start == size - chunk))
-    return [part for part in chunks if part], False
-
-
-def _further(stream: BinaryIO, chunk: int) -> Iterator[bytes]:
-    """Of a stream that cannot be wound, the chunks after each doubling of the place, and the last one."""
-    place, wanted, last = 0, chunk, b""
-    while place < REACH_BYTES and (read := stream.read(chunk)):
-        place, last = place + len(read), read
-        if place >= wanted:
-            wanted *= 2
-            yield _until_line_end(_after_line_end(read))
-            last = b""
-    yield _until_line_end(_after_line_end(last))
-
-
-def _after_line_end(data: bytes) -> bytes:
-    return data.partition(b"\n")[2]
-
-
-def _until_line_end(data: bytes, *, last: bool = False) -> bytes:
-    return data if last else data[: data.rfind(b"\n") + 1] or data
-
-
-def _decode(chunks: list[bytes]) -> tuple[str | None, list[str], list[str]]:
-    """Encoding, texts, and what is doubtful of them."""
-    head = chunks[0]
-    for mark, name in BOMS:
-        if head.startswith(mark):
-            parts = chunks if name == "utf-8" else chunks[:1]
-            return name, [part.decode(name, "ignore").lstrip("\ufeff") for part in parts], []
-    if b"\0" in head[:4096]:
-        return None, [], ["a binary file of unknown format"]
-    for name in ("utf-8", "gb18030"):
-        texts = _strictly(chunks, name)
-        if texts is not None and (name == "utf-8" or _reads_as_chinese(texts)):
-            return name, texts, []
-    doubt = "neither UTF-8 nor GB 18030; Windows-1252 is a guess: look at accented letters"
-    return "cp1252", [part.decode("cp1252", "replace") for part in chunks], [doubt]
-
-
-def _strictly(chunks: list[bytes], encoding: str) -> list[str] | None:
-    try:
-        return [part.decode(encoding) for part in chunks]
-    except UnicodeDecodeError:
-        return None
-
-
-def _reads_as_chinese(texts: list[str]) -> bool:
-    """Most letters outside ASCII are common Chinese ones; accented letters of Europe read as GB 18030 become rare ones.
-
-    GB 2312 holds the 6,763 common ones.
-    """
-    strange = [c for text in texts for c in text[:200_000] if c > "\x7f"]
-    common = sum(1 for c in strange if _in_gb2312(c))
-    return common >= 0.9 * len(strange)
-
-
-def _in_gb2312(character: str) -> bool:
-    try:
-        character.encode("gb2312")
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
 def _json(texts: list[str], look: Look) -> Look:
     """JSON lines, a list of objects, or one object of many keys."""
     lines = [line for line in texts[0].splitlines()[:50] if line.strip()]
-    parsed = [_record(line) for line in lines]
+    parsed = [sniffing.record(line) for line in lines]
     if len(lines) > 1 and sum(isinstance(p, dict) for p in parsed) >= 0.9 * len(lines):
-        literal = any(_loads(line) is None for line in lines if _record(line) is not None)
+        literal = any(sniffing.loads(line) is None for line in lines if sniffing.record(line) is not None)
         doubt = ("lines are Python literals, not JSON",) if literal else ()
-        records = [r for text in texts for line in text.splitlines() if isinstance(r := _record(line), dict)]
+        records = [r for text in texts for line in text.splitlines() if isinstance(r := sniffing.record(line), dict)]
         return _objects(records, replace(look, format="jsonl", notes=(*look.notes, *doubt)))
-    values = list(_members(texts[0]))
+    values = list(sniffing.members(texts[0]))
     if values and all(isinstance(value, dict) for value in values):
         return _objects(values, replace(look, format="json"))
     if texts[0].lstrip()[:1] == "{":
         rows: list[list[str | None]] = [[key, _text(value)] for key, value in values]
         return replace(look, format="json", header=("@key", "@value"), records=rows)
     return replace(look, notes=(*look.notes, "JSON, but neither objects nor one object of many keys"))
-
-
-def _members(text: str) -> Iterator[Any]:
-    """The members of the outermost list or object that `text` begins with, as far as the text reaches."""
-    decoder, place = json.JSONDecoder(), text.index(text.lstrip()[0])
-    keyed, place = text[place] == "{", place + 1
-    gap = re.compile(r"[\s,:]*")
-    while True:
-        place = gap.match(text, place).end()  # type: ignore[union-attr]
-        try:
-            value, place = decoder.raw_decode(text, place)
-            if keyed:
-                place = gap.match(text, place).end()  # type: ignore[union-attr]
-                member, place = decoder.raw_decode(text, place)
-                value = (value, member)
-        except json.JSONDecodeError:
-            return
-        yield value
-
-
-def _record(line: str) -> Any:
-    found = _loads(line)
-    if found is None and line.startswith("{'"):
-        try:
-            return ast.literal_eval(line)
-        except (ValueError, SyntaxError, MemoryError):
-            return None
-    return found
-
-
-def _loads(line: str) -> Any:
-    try:
-        return json.loads(line)
-    except (ValueError, RecursionError):
-        return None
 
 
 def _objects(objects: list[dict[str, Any]], look: Look) -> Look:
@@ -277,33 +160,12 @@ def _lines(texts: list[str], look: Look) -> Look:
         return replace(look, notes=("nothing but blank lines",))
     if all(TYPED.match(name) for name in lines[0].split("\t")):
         return _table(texts, replace(look, format="typed", delimiter="\t"))
-    delimiter, width, share = _delimiter(lines)
+    delimiter, width, share = sniffing.delimiter(lines)
     if width > 20 and all(re.fullmatch(r"[\d.\s,;-]+", line) for line in lines[:50]):
         return replace(look, format="matrix", delimiter=delimiter, notes=(f"a matrix of numbers with {width} columns",))
-    if share < 0.9 and _are_codes(lines):
+    if share < 0.9 and sniffing.are_codes(lines):
         return _listed(texts, look)
     return _table(texts, replace(look, format="csv", delimiter=delimiter or ","))
-
-
-def _delimiter(lines: list[str]) -> tuple[str | None, int, float]:
-    """The delimiter that cuts most lines into the same number of cells, that number, and the share of such lines."""
-    best: tuple[str | None, int, float] = (None, 1, 0.0)
-    for delimiter in ("\t", ",", ";", "|", " "):
-        if delimiter == " " and not all(1 < len(line.split(" ")) < 6 and '"' not in line for line in lines):
-            continue
-        widths = Counter(len(cells) for cells in csv.reader(lines, delimiter=delimiter))
-        width, count = widths.most_common(1)[0]
-        share = count / widths.total()
-        if width > 1 and (share, width) > (round(best[2], 2), best[1] if share < 0.98 else 0):
-            best = (delimiter, width, share)
-    return best
-
-
-def _are_codes(lines: list[str]) -> bool:
-    """Nearly all that white space sets apart has a digit in it, and many lines have more than one."""
-    words = [line.split() for line in lines[:200]]
-    codes = [any(c.isdigit() for c in word) and len(word) < 40 for line in words for word in line]
-    return sum(codes) >= 0.95 * len(codes) and len(codes) > 1.5 * len(words)
 
 
 def _listed(texts: list[str], look: Look) -> Look:
@@ -324,7 +186,7 @@ def _table(texts: list[str], look: Look) -> Look:
     if look.format == "typed":
         header, named = [name.partition(":")[0] for name in rows[0]], True
     else:
-        named = _is_header(rows[0], rows[1:SNIFFED])
+        named = sniffing.is_header(rows[0], rows[1:SNIFFED])
         header = [n.strip() or f"column_{p}" for p, n in enumerate(rows[0], 1)] if named else _numbered(len(rows[0]))
     fitting: list[list[str | None]] = [list(row) for row in rows[named:] if len(row) == len(header)]
     odd = len(rows) - named - len(fitting)
@@ -334,18 +196,6 @@ def _table(texts: list[str], look: Look) -> Look:
 
 def _numbered(width: int) -> list[str]:
     return [f"column_{place}" for place in range(1, width + 1)]
-
-
-def _is_header(first: list[str], rest: list[list[str]]) -> bool:
-    """Whether the first line holds names: different texts, no numbers, and at no place a value of the lines below."""
-    cells = [cell.strip() for cell in first]
-    if len(set(filter(None, cells))) < len(list(filter(None, cells))) or not any(cells):
-        return False
-    if any(re.fullmatch(r"[+-]?[\d.,:/ -]*\d[\d.,:/ -]*", cell) for cell in cells):
-        return False
-    below = [{row[place].strip() for row in rest if len(row) == len(first)} for place in range(len(first))]
-    repeated = any(cell and cell in values for cell, values in zip(cells, below, strict=True))
-    return not repeated and all(len(cell) <= 60 for cell in cells)
 
 
 def _book(path: Path, blank: Look) -> Look:

@@ -18,11 +18,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from tandem.data import canonical, exports, privacy
+from tandem.data import canonical, exports
 from tandem.data.batches import Export
-from tandem.data.sources import Block, Picture, Source
+from tandem.data.blocks import FREE, Block
+from tandem.data.entries import Picture
+from tandem.data.sources import Source
 from tandem.errors import SourceError, TandemError
 from tandem.params import IngestParams
+from tandem.privacy import vault
 from tandem.unseen import drift
 
 CATALOGUE_ROWS = 200_000
@@ -34,7 +37,6 @@ READING = (
 )
 """Keys of a block that say how a file becomes records; the others say how records are judged."""
 
-FREE = ("json", "jsonl")
 EXAMPLES = 2
 
 
@@ -219,7 +221,7 @@ def _with(source: Source, blocks: dict[str, list[Block]]) -> Source:
 
 def _judge(source: Source, folder: Path, samples: dict[str, _Sample], params: IngestParams, trial: Trial) -> None:
     """Run the judging and tell what came of it by the names and rows of the raw files."""
-    key = secrets.token_bytes(privacy.KEY_BYTES)
+    key = secrets.token_bytes(vault.KEY_BYTES)
     off = params.cleaning.dominant_user.model_copy(update={"enabled": False})
     asked = params._replace(cleaning=params.cleaning.model_copy(update={"dominant_user": off}))
     try:

@@ -19,7 +19,8 @@ from tandem.data import canonical, schema
 from tandem.data.sources import Source
 from tandem.params import IngestParams
 
-KEY = bytes(range(32))
+from ..shop import COLUMNS, KEY, Content, put
+
 PARAMS = IngestParams.read(Path(__file__).parents[2] / "params.yaml")
 
 USER = "uid-7f3a"
@@ -35,14 +36,7 @@ GOOD = {
 HEADER = ",".join(GOOD) + "\n"
 
 EVENTS: dict[str, Any] = {
-    "columns": {
-        "product_id": "item",
-        "user_id": "customer",
-        "time": "when",
-        "order_id": "order",
-        "quantity": "pieces",
-        "unit_price": "price",
-    },
+    "columns": COLUMNS,
     "kind": {"column": "what", "values": {"look": "view", "buy": "purchase"}},
 }
 SEQUENCES = {
@@ -79,9 +73,6 @@ REVIEWS = {
 }
 CATALOGUE = "id,title,path,price\na1,Cup,Home > Kitchen,9.99\nb2,Bowl,Home,3\n"
 
-Content = bytes | str | Callable[[Path], None]
-"""What a raw file holds; or what puts something else at its place."""
-
 
 class Result(NamedTuple):
     """What became of the raw files."""
@@ -117,17 +108,6 @@ def suffix(name: str) -> str:
     return name.removesuffix(".gz").rpartition(".")[2]
 
 
-def put(raw: Path, contents: Mapping[str, Content]) -> None:
-    """Write raw files below `raw`, beside the shop's catalogue."""
-    for name, content in {"products/all.csv": CATALOGUE, **contents}.items():
-        path = raw / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if callable(content):
-            content(path)
-        else:
-            path.write_bytes(content.encode() if isinstance(content, str) else content)
-
-
 def make(
     folder: Path,
     contents: Mapping[str, Content],
@@ -136,7 +116,7 @@ def make(
 ) -> Result:
     """The canonical tables of these raw files and the catalogue, made in `folder`."""
     raw, work = folder / "raw", folder / "work"
-    put(raw, contents)
+    put(raw, {"products/all.csv": CATALOGUE, **contents})
     suffixes = {suffix(name) for name in contents if name.startswith("events/")}
     described = source(suffixes, change or {}, more or {})
     with logged() as log:

@@ -197,7 +197,7 @@ def test_what_may_not_be_read_is_named(closed) -> None:
     described = shop.source({"csv"}, {}, {})
     with tempfile.TemporaryDirectory() as folder:
         raw = Path(folder) / "raw"
-        shop.put(raw, {"events/a.csv": table("", {})})
+        shop.put(raw, {"products/all.csv": shop.CATALOGUE, "events/a.csv": table("", {})})
         Path(folder).chmod(0o755)
         (raw / closed).chmod(0)
         with _nobody(), pytest.raises(SourceError) as caught:

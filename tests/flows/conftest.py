@@ -15,9 +15,10 @@ import pytest
 
 from flows.registry import Registry
 from tandem import files, release
-from tandem.data import privacy, schema
+from tandem.data import schema
 from tandem.features import dataset
 from tandem.params import CountingParams, FeaturesParams
+from tandem.privacy import pseudonyms
 from tandem.ranking.popularity import Popular
 from tandem.settings import Settings
 
@@ -96,7 +97,7 @@ def make_release(root: Path):
         state = built.histories, built.demand
         facts = {"kind": "popular", "tasks": ["recommend", "related"], "params": {"trend": {"days": 14}}, "seed": 7}
         facts |= {"source": source, "data_hash": f"data of {source}", "window": "final"}
-        facts["key_id"] = privacy.key_id(privacy.ensure_key(Settings()))
+        facts["key_id"] = pseudonyms.key_id(pseudonyms.ensure_key(Settings()))
         return release.write(folder, ranker, built.vocabulary, table.astype({"price": float}), state, facts)
 
     return make

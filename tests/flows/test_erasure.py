@@ -19,9 +19,9 @@ from flows.promote import best_of
 from flows.registry import Record, Registry, Version
 from models.rankers import RANKERS
 from tandem import demo, files, release
-from tandem.data import identities, privacy
-from tandem.data.traces import Search
 from tandem.errors import ReleaseError, SettingsError
+from tandem.privacy import identities, pseudonyms
+from tandem.privacy.traces import Search
 from tandem.settings import Settings
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
@@ -72,14 +72,14 @@ def trained(project: Path) -> str:
     for folder in (Path("data/serving/related"), BENTO):
         shutil.copytree(made, folder)
     deploy.record(Settings(), [Deployment("tandem:abc", {"related": registered["related"].facts()}, "2026-01-01")])
-    Path("data/truth/demo/customers.txt").write_text(privacy.pseudonym(privacy.load_key(Settings()), user))
+    Path("data/truth/demo/customers.txt").write_text(pseudonyms.of(pseudonyms.load_key(Settings()), user))
     versions.push(Settings())
     return user
 
 
 def test_a_person_is_gone_from_everywhere_and_others_stay(trained: str, monkeypatch) -> None:
     settings = prepare()
-    pseudonym = privacy.pseudonym(privacy.load_key(settings), trained)
+    pseudonym = pseudonyms.of(pseudonyms.load_key(settings), trained)
     before = rows()
     found = holders(pseudonym, trained)
     assert [place for place in HELD_BY if not any(place in path.parts for path in found)] == []  # the control
@@ -141,7 +141,7 @@ def test_somebody_unknown_gets_a_proof_that_says_so_and_changes_nothing(project:
 def test_there_is_no_proof_while_a_trace_is_left(project: Path, monkeypatch) -> None:
     demo.generate(project.parent / "export", project.parent / "truth", demo.DemoSize.small(), seed=7)
     tandem("ingest", "--source", "demo", "--raw", str(project.parent / "export"))
-    pseudonym = privacy.pseudonym(privacy.load_key(Settings()), "10001")
+    pseudonym = pseudonyms.of(pseudonyms.load_key(Settings()), "10001")
     (RAW / "notes.txt").write_text(f"no source reads this: {pseudonym}")
     with pytest.raises(erasure.ErasureError, match=r"notes\.txt holds the person, and no source says how to read it"):
         erasure.erase("10001", rebuild=False)
@@ -149,7 +149,7 @@ def test_there_is_no_proof_while_a_trace_is_left(project: Path, monkeypatch) -> 
     (RAW / "notes.txt").unlink()
     monkeypatch.setenv("TANDEM_VAULT_KEY", "ab" * 32)
     settings = prepare()
-    people = (pseudonym, privacy.pseudonym(privacy.load_key(settings), "10002"))
+    people = (pseudonym, pseudonyms.of(pseudonyms.load_key(settings), "10002"))
     identities.keep(settings, "k", [(pa.array(["10001", "10002"]), pa.array(people))])
     done = erasure.erase("10001", rebuild=False)
     assert files.read_json(done.proof)["removed"]["identities"] == 1

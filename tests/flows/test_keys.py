@@ -8,8 +8,8 @@ from flows import keys
 from flows.ingest import KEY_ID, register_key
 from models.rankers import RANKERS
 from services import shelf
-from tandem.data import privacy
 from tandem.errors import ReleaseError, SettingsError
+from tandem.privacy import pseudonyms
 from tandem.settings import Settings
 
 pytestmark = pytest.mark.slow  # imports the real tools
@@ -24,34 +24,34 @@ def test_a_rotation_makes_a_new_key_and_drops_what_was_read_under_the_old_one(re
     assert KEY_ID.read_text().strip() == new
     assert not (Settings().home / "parts").exists()
     assert (keys.status().present, keys.status().retired, keys.status().registered) == (new, [old], new)
-    privacy.registered_key(Settings(), KEY_ID)
+    pseudonyms.registered_key(Settings(), KEY_ID)
 
 
 def test_a_rotation_that_was_cut_short_is_finished_without_another_key(repository: Path) -> None:
     register_key(Settings())
-    new = privacy.key_id(privacy.rotate_key(Settings()))  # and then the machine stopped
+    new = pseudonyms.key_id(pseudonyms.rotate_key(Settings()))  # and then the machine stopped
     with pytest.raises(SettingsError, match="was registered with pseudonym key"):
-        privacy.registered_key(Settings(), KEY_ID)
+        pseudonyms.registered_key(Settings(), KEY_ID)
     assert keys.rotate() == new
     assert KEY_ID.read_text().strip() == new
-    assert len(privacy.load_keys(Settings())) == 2
+    assert len(pseudonyms.load_keys(Settings())) == 2
 
 
 def test_the_service_knows_its_users_by_the_retired_key_until_the_next_release(repository: Path, make_release) -> None:
     register_key(Settings())
-    old = privacy.load_key(Settings())
+    old = pseudonyms.load_key(Settings())
     for task in ("recommend", "related"):
         make_release(Path("data/serving", task), "a", "b")
     keys.rotate()
     serving = Path("data/serving")
-    assert shelf.with_key(serving, "recommend", privacy.load_keys(Settings()), RANKERS)[0] == old
+    assert shelf.with_key(serving, "recommend", pseudonyms.load_keys(Settings()), RANKERS)[0] == old
     with pytest.raises(SettingsError, match=r"retired pseudonym key .* is still needed by data/serving"):
         keys.forget()
 
     for task in ("recommend", "related"):
         make_release(Path("data/serving", task), "a", "b")  # under the new key
     assert keys.forget() == 1
-    present = privacy.load_keys(Settings())
+    present = pseudonyms.load_keys(Settings())
     assert [shelf.with_key(serving, "recommend", present, RANKERS)[0]] == present
 
 
@@ -60,7 +60,7 @@ def test_a_service_without_the_key_of_its_release_does_not_start(repository: Pat
         make_release(Path("data/serving", task), "a", "b")
     monkeypatch.setenv("TANDEM_PSEUDONYM_KEY", "ab" * 32)
     with pytest.raises(ReleaseError, match="was made with pseudonym key"):
-        shelf.with_key(Path("data/serving"), "recommend", privacy.load_keys(Settings()), RANKERS)
+        shelf.with_key(Path("data/serving"), "recommend", pseudonyms.load_keys(Settings()), RANKERS)
 
 
 def test_keys_are_encrypted_in_place_and_the_status_says_so(repository: Path, monkeypatch) -> None:

@@ -13,8 +13,9 @@ from flows.commands import refused
 from flows.commands.refused import Replayed
 from stages import ingest
 from tandem import files
-from tandem.data import privacy, schema
+from tandem.data import schema
 from tandem.errors import TandemError
+from tandem.privacy import pseudonyms
 from tandem.settings import Settings
 
 SHOP = {
@@ -60,7 +61,7 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, root: Path) -> Callabl
     Path("params.yaml").write_text((root / "params.yaml").read_text().replace("source: demo", "source: shop"))
     Path("data/raw/shop").mkdir(parents=True)
     Path("data/raw/shop/day.csv").write_text(EVENTS)
-    Path("data/raw/key_id.txt").write_text(privacy.key_id(privacy.ensure_key(Settings())) + "\n")
+    Path("data/raw/key_id.txt").write_text(pseudonyms.key_id(pseudonyms.ensure_key(Settings())) + "\n")
     raw, described, key_id = (Path(place) for place in ("data/raw/shop", "sources/shop.yaml", "data/raw/key_id.txt"))
     ingest.main(raw, described, key_id, refused.TABLES, Path("reports/ingest.json"))
     return write

@@ -26,13 +26,14 @@ from starlette.testclient import TestClient
 from services import shelf
 from services.shelf import Shelf
 from tandem import release
-from tandem.data import privacy, schema
+from tandem.data import schema
 from tandem.evaluation.cases import Cases
 from tandem.features import dataset, demand, histories
 from tandem.features.dataset import Dataset
 from tandem.features.demand import Demand
 from tandem.features.histories import Histories
 from tandem.params import CountingParams, FeaturesParams
+from tandem.privacy import pseudonyms
 from tandem.ranking.counting import COUNTING
 
 KEY = bytes(range(32))
@@ -110,7 +111,7 @@ def product_table() -> pd.DataFrame:
 
 
 def pseudonym(user_id: str) -> str:
-    return privacy.pseudonym(KEY, user_id)
+    return pseudonyms.of(KEY, user_id)
 
 
 def event_table() -> pd.DataFrame:
@@ -134,7 +135,12 @@ def write_releases(folder: Path, by_task: dict[str, Any]) -> Path:
         demand.measure(events, known.vocabulary, AS_OF, WEIGHT),
     )
     for task, ranker in by_task.items():
-        facts = {"kind": ranker.name, "data_hash": "d" * 64, "tasks": list(ranker.tasks), "key_id": privacy.key_id(KEY)}
+        facts = {
+            "kind": ranker.name,
+            "data_hash": "d" * 64,
+            "tasks": list(ranker.tasks),
+            "key_id": pseudonyms.key_id(KEY),
+        }
         release.write(folder / task, ranker.fit(known), known.vocabulary, product_table(), state, facts)
     return folder
 
@@ -160,7 +166,7 @@ def serving(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def shop(serving: Path) -> Shelf:
     """The shelf of the shop's releases."""
-    return shelf.load(serving, "recommend", privacy.key_id(KEY), RANKERS)
+    return shelf.load(serving, "recommend", pseudonyms.key_id(KEY), RANKERS)
 
 
 @pytest.fixture(params=sorted(COUNTING))
@@ -168,7 +174,7 @@ def counting_shelves(request: pytest.FixtureRequest, root: Path, tmp_path: Path)
     """Shelves by task of each ranker that counts."""
     ranker = COUNTING[request.param](CountingParams.read(root / "params.yaml"))
     folder = write_releases(tmp_path, dict.fromkeys(ranker.tasks, ranker))
-    return {task: shelf.load(folder, task, privacy.key_id(KEY), COUNTING) for task in ranker.tasks}
+    return {task: shelf.load(folder, task, pseudonyms.key_id(KEY), COUNTING) for task in ranker.tasks}
 
 
 @pytest.fixture(scope="session")

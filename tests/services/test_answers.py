@@ -13,8 +13,8 @@ from services.answers import UnknownProduct
 from services.schemas import Answer, Recommend, Related
 from services.shelf import Shelf
 from tandem import files
-from tandem.data import privacy
 from tandem.errors import ReleaseError
+from tandem.privacy import pseudonyms
 from tandem.ranking.ranker import top_k
 
 Ask = Callable[..., Answer]
@@ -28,7 +28,7 @@ def ids(answer: Answer) -> list[str]:
 @pytest.fixture
 def ask(shop: Shelf, key: bytes) -> Ask:
     def recommend(user: str, **question) -> Answer:
-        return answers.recommend(shop, Recommend(user_id=user, **question), privacy.pseudonym(key, user))
+        return answers.recommend(shop, Recommend(user_id=user, **question), pseudonyms.of(key, user))
 
     return recommend
 
@@ -168,7 +168,7 @@ def test_what_is_served_is_what_was_evaluated(shop: Shelf, ask: Ask, key: bytes)
     kept, catalogue = shop.release.histories, shop.catalogue
     best = top_k(shop.release.ranker.scores(kept, shop.release.demand), 2)
     for user in ("anna", "bert", "cleo", "dora", "finn"):
-        expected = [catalogue.product_ids[item] for item in best[shop.user_row[privacy.pseudonym(key, user)]]]
+        expected = [catalogue.product_ids[item] for item in best[shop.user_row[pseudonyms.of(key, user)]]]
         assert ids(ask(user, k=2)) == expected
 
 
@@ -211,7 +211,7 @@ def test_an_altered_release_is_refused(serving: Path, tmp_path: Path, key: bytes
     shutil.copytree(serving / "related", tmp_path / "related")
     files.write_json(["other"], tmp_path / "related" / "vocabulary.json")
     with pytest.raises(ReleaseError, match="was altered"):
-        shelf.load(tmp_path, "related", privacy.key_id(key), rankers)
+        shelf.load(tmp_path, "related", pseudonyms.key_id(key), rankers)
 
 
 def test_a_missing_release_is_refused(tmp_path: Path, rankers: dict) -> None:

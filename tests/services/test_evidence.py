@@ -10,13 +10,13 @@ from services import answers, shelf
 from services.evidence import Evidence
 from services.schemas import Recommend, Related
 from services.shelf import Shelf
-from tandem.data import privacy
+from tandem.privacy import pseudonyms
 
 
 @pytest.fixture
 def strict(serving: Path, key: bytes, rankers: dict) -> Shelf:
     """The shop, where an association needs two users: phones and their cases have them, cables do not."""
-    found = shelf.load(serving, "related", privacy.key_id(key), rankers)
+    found = shelf.load(serving, "related", pseudonyms.key_id(key), rankers)
     return dataclasses.replace(found, evidence=dataclasses.replace(found.evidence, min_users=2))
 
 
@@ -54,7 +54,7 @@ def test_popular_products_fill_the_place_and_say_that_they_are_popular(strict: S
 
 def test_a_recommendation_names_no_product_that_few_took_with_it(shop: Shelf, strict: Shelf) -> None:
     def reason(found: Shelf) -> str:
-        user = privacy.pseudonym(bytes(range(32)), "finn")
+        user = pseudonyms.of(bytes(range(32)), "finn")
         answer = answers.recommend(found, Recommend(user_id="finn", k=6), user)
         return next(item.reason for item in answer.items if item.product_id == "cable")
 

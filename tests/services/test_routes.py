@@ -11,7 +11,7 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 from starlette.testclient import TestClient
 
 from services.routes import MAX_BODY
-from tandem.data import privacy
+from tandem.privacy import pseudonyms
 
 EVENT = {"product_id": "phone-a", "kind": "view", "time": "2026-06-30T12:00:00+02:00"}
 
@@ -28,7 +28,7 @@ def test_a_user_id_is_hashed_at_the_door(client: TestClient) -> None:
 
 
 def test_a_pseudonym_is_not_a_user_id(client: TestClient, key: bytes) -> None:
-    answer = post(client, "/recommend", {"user_id": privacy.pseudonym(key, "finn")}).json()
+    answer = post(client, "/recommend", {"user_id": pseudonyms.of(key, "finn")}).json()
     assert answer["source"] == "popular_7d"
 
 

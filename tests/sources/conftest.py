@@ -14,9 +14,10 @@ import yaml
 
 from stages import ingest, validate
 from tandem import files
-from tandem.data import privacy, schema
+from tandem.data import schema
 from tandem.data.sources import Source
 from tandem.errors import SnapshotRefused
+from tandem.privacy import pseudonyms
 
 KEY = "5a" * 32
 
@@ -50,7 +51,7 @@ class Taken:
     def user(self, name: str, *columns: str) -> list[tuple[Any, ...]]:
         """The values of some columns of the events of a user, in the order of the table."""
         events = self.table("events")
-        theirs = events[events["user_id"] == privacy.pseudonym(bytes.fromhex(KEY), name)]
+        theirs = events[events["user_id"] == pseudonyms.of(bytes.fromhex(KEY), name)]
         return list(theirs[list(columns)].itertuples(index=False, name=None))
 
     def judge(self) -> dict[str, Any]:
@@ -96,7 +97,7 @@ def _take(root: Path, name: str, raw: Path, folder: Path) -> Taken:
     source, params = root / "sources" / f"{name}.yaml", yaml.safe_load((root / "params.yaml").read_text("utf-8"))
     _merge(params, Source.read(source).params)
     (folder / "params.yaml").write_text(yaml.safe_dump(params), "utf-8")
-    (folder / "key_id.txt").write_text(privacy.key_id(bytes.fromhex(KEY)) + "\n", "ascii")
+    (folder / "key_id.txt").write_text(pseudonyms.key_id(bytes.fromhex(KEY)) + "\n", "ascii")
     (folder / "as_of.txt").write_text(datetime.now(UTC).isoformat(), "ascii")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)

@@ -10,11 +10,12 @@ import yaml
 import stages
 from stages import ingest
 from tandem import files
-from tandem.data import privacy, schema
+from tandem.data import schema
 from tandem.errors import SettingsError
+from tandem.privacy import pseudonyms
 
 KEY = "5a" * 32
-KEY_ID = privacy.key_id(bytes.fromhex(KEY))
+KEY_ID = pseudonyms.key_id(bytes.fromhex(KEY))
 
 RAW = """\
 InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country
@@ -59,7 +60,7 @@ def shop(tmp_path):
 
 def test_nine_rows_of_online_retail_become_these_tables(run, shop) -> None:
     out = run(shop)
-    customer = privacy.pseudonym(bytes.fromhex(KEY), "17850")
+    customer = pseudonyms.of(bytes.fromhex(KEY), "17850")
     events = files.read(out / "events.parquet", schema.EVENTS)
     assert events.drop(columns="session_id").to_csv(index=False).splitlines() == [
         "event_id,user_id,product_id,kind,time,order_id,quantity,unit_price",

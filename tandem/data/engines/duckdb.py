@@ -16,6 +16,9 @@ from tandem.data.engine import EngineName
 MEMORY = "2GB"
 """What tables may hold in memory; the rest goes to the scratch folder."""
 
+AHEAD = "64MB"
+"""How much is computed while what was handed out is worked on."""
+
 BATCH = 131_072
 """Rows that are handed out at once."""
 
@@ -32,13 +35,18 @@ def make_timestamptz(microseconds: int) -> dt.Timestamp("UTC", 6):  # type: igno
     """DuckDB's own: the moment so many microseconds after 1970-01-01 UTC."""
 
 
+@ibis.udf.scalar.builtin
+def epoch_us(moment) -> int:  # type: ignore[no-untyped-def,empty-body]
+    """DuckDB's own: how many microseconds after 1970-01-01 UTC the moment is; one without zone is in UTC."""
+
+
 class DuckDb:
     """One connection; see `tandem.data.engine.Engine`."""
 
     name: EngineName = "duckdb"
 
-    def __init__(self, database: Backend) -> None:
-        self._database = database
+    def __init__(self, database: Backend, timezone: str) -> None:
+        self._database, self._timezone = database, timezone
         self._made = 0
 
     def stream(self, reader: pa.RecordBatchReader) -> ir.Table:
@@ -68,6 +76,8 @@ class DuckDb:
 
     def iso(self, text: ir.StringValue) -> ir.TimestampValue:
         """The moment that the text writes; null if there is no such moment."""
+        if self._timezone == "UTC":  # three times as fast, for DuckDB then asks no calendar
+            return self.moment(epoch_us(text.try_cast("timestamp(6)")))
         return text.try_cast(MOMENT)
 
     def strptime(self, text: ir.StringValue, pattern: str) -> ir.TimestampValue:
@@ -78,6 +88,10 @@ class DuckDb:
         """The moment so many microseconds after 1970-01-01 UTC."""
         return make_timestamptz(microseconds)
 
+    def microseconds(self, moment: ir.TimestampValue) -> ir.IntegerValue:
+        """How many microseconds after 1970-01-01 UTC the moment is."""
+        return epoch_us(moment)
+
     def _name(self, kind: str) -> str:
         self._made += 1
         return f"{kind}_{self._made}"
@@ -87,7 +101,7 @@ class DuckDb:
 def opened(timezone: str, scratch: Path) -> Iterator[DuckDb]:
     """An empty database in the folder `scratch`, closed at the end."""
     with connected(timezone, MEMORY, scratch / "spilled", scratch / "tables.duckdb") as database:
-        yield DuckDb(database)
+        yield DuckDb(database, timezone)
 
 
 @contextmanager
@@ -106,6 +120,7 @@ def connected(timezone: str, memory: str, spilled: Path, database: Path | str = 
         backend = ibis.duckdb.connect(database, memory_limit=memory, temp_directory=str(spilled))
         try:
             backend.con.execute("SET enable_progress_bar = false")
+            backend.con.execute(f"SET streaming_buffer_size = '{AHEAD}'")
             backend.con.execute("SET TimeZone = ?", [timezone])
             yield backend
         finally:

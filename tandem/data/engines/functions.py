@@ -90,6 +90,11 @@ def number_text(numbers: pd.Series) -> pd.Series:
 
 
 @ibis.udf.scalar.builtin
+def unix_micros(moment: dt.Timestamp("UTC", 6)) -> int:  # type: ignore[valid-type,empty-body]
+    """Spark's own: how many microseconds after 1970-01-01 UTC the moment is."""
+
+
+@ibis.udf.scalar.builtin
 def timestamp_micros(microseconds: int) -> dt.Timestamp("UTC", 6):  # type: ignore[valid-type]
     """Spark's own: the moment so many microseconds after 1970-01-01 UTC."""
 

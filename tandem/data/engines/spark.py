@@ -199,6 +199,10 @@ class Spark:
         """The moment so many microseconds after 1970-01-01 UTC."""
         return functions.timestamp_micros(microseconds)
 
+    def microseconds(self, moment: ir.TimestampValue) -> ir.IntegerValue:
+        """How many microseconds after 1970-01-01 UTC the moment is."""
+        return functions.unix_micros(moment)
+
     def _written(self, table: ir.Table) -> Path:
         """A folder with the table's rows, files in the order of the rows."""
         path = self._path("written")

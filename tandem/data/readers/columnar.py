@@ -9,8 +9,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tandem.data.batches import Batch, Export
+from tandem.data.blocks import Block
 from tandem.data.readers import archives, rows, texts
-from tandem.data.sources import Block
 from tandem.errors import SourceError
 
 EXACT = 2.0**53

@@ -16,10 +16,10 @@ import pyarrow.csv
 from numpy.typing import NDArray
 
 from tandem.data.batches import Batch, Export
+from tandem.data.blocks import Block
 from tandem.data.readers import encodings, rows
 from tandem.data.readers.archives import where
 from tandem.data.readers.rows import Row
-from tandem.data.sources import Block
 from tandem.errors import SourceError
 
 BOM = b"\xef\xbb\xbf"

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from tandem.data.batches import Export
+from tandem.data.blocks import AUTO
 from tandem.data.readers import archives
-from tandem.data.sources import AUTO
 from tandem.errors import SourceError
 
 BLOCK = 2**22

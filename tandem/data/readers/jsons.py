@@ -11,11 +11,11 @@ from itertools import chain
 from typing import Any, NoReturn
 
 from tandem.data.batches import Batch, Export
+from tandem.data.blocks import Block
 from tandem.data.readers import encodings, rows
 from tandem.data.readers.archives import where
 from tandem.data.readers.rows import Row
 from tandem.data.readers.texts import text
-from tandem.data.sources import Block
 from tandem.errors import SourceError
 
 KEYED = ["@key", "@value"]

@@ -7,9 +7,9 @@ import numpy as np
 import pyarrow as pa
 
 from tandem.data.batches import Batch, Export
+from tandem.data.blocks import Block
 from tandem.data.readers import encodings, rows
 from tandem.data.readers.archives import where
-from tandem.data.sources import Block
 from tandem.errors import SourceError
 
 SEQUENCE = ["user", "item", "@place_1"]

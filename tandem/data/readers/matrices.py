@@ -10,9 +10,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from tandem.data.batches import Batch, Export
+from tandem.data.blocks import Block
+from tandem.data.entries import Window
 from tandem.data.readers import archives, columnar, encodings, rows
 from tandem.data.readers.rows import Row
-from tandem.data.sources import Block, Window
 from tandem.errors import SourceError
 
 HEADER = ["row", "column", "value"]

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from tandem.data.batches import Batch, Export
+from tandem.data.blocks import Block
 from tandem.data.readers.archives import where
-from tandem.data.sources import Block
 from tandem.errors import SourceError
 
 ROWS = 2**16

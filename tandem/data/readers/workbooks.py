@@ -11,11 +11,11 @@ from typing import Any, BinaryIO
 from zipfile import ZipFile
 
 from tandem.data.batches import Batch, Export
+from tandem.data.blocks import Block
 from tandem.data.readers import archives, rows
 from tandem.data.readers.archives import where
 from tandem.data.readers.rows import Row
 from tandem.data.readers.texts import text
-from tandem.data.sources import Block
 from tandem.errors import SourceError
 
 OLE = b"\xd0\xcf\x11\xe0"

@@ -10,7 +10,8 @@ import pytest
 from tandem.data.sources import Source
 from tandem.params import IngestParams
 
-KEY = bytes(range(32))
+from ...shop import COLUMNS, KEY, put
+
 _READ = IngestParams.read(Path(__file__).parents[3] / "params.yaml")
 PARAMS = _READ._replace(privacy=_READ.privacy.model_copy(update={"user_attributes": ("age",)}))
 
@@ -23,14 +24,7 @@ SHOP: dict[str, Any] = {
         {
             "files": "events*.csv",
             "format": "csv",
-            "columns": {
-                "product_id": "item",
-                "user_id": "customer",
-                "time": "when",
-                "order_id": "order",
-                "quantity": "pieces",
-                "unit_price": "price",
-            },
+            "columns": COLUMNS,
             "integers": ["user_id"],
             "upper": ["product_id"],
             "kind": {"column": "what", "values": {"look": "view", "buy": "purchase", "hide": None}},
@@ -57,10 +51,7 @@ def canonical(tmp_path: Path, make: Callable[..., Any]) -> Callable[..., Any]:
     """Write raw files and make the canonical tables of them: `canonical(shop, {"events.csv": text})`."""
 
     def build(shop: dict[str, Any], raw: dict[str, str | bytes]) -> Any:
-        for name, content in raw.items():
-            path = tmp_path / "raw" / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        put(tmp_path / "raw", raw)
         return make(Source.model_validate(shop), tmp_path / "raw", KEY, tmp_path, PARAMS)
 
     return build

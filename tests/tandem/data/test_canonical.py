@@ -12,8 +12,8 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from tandem.data import privacy
 from tandem.data.sources import Source
+from tandem.privacy import pseudonyms
 
 from .conftest import HEADER, KEY, PARAMS, SHOP
 
@@ -50,7 +50,7 @@ def test_a_good_row_becomes_an_event(canonical, shop) -> None:
     assert pd.isna(event.pop("session_id"))
     assert event == {
         "event_id": "events.csv:1",
-        "user_id": privacy.pseudonym(KEY, "17850"),
+        "user_id": pseudonyms.of(KEY, "17850"),
         "product_id": "A1",
         "kind": "purchase",
         "time": pd.Timestamp("2026-03-01 11:00:00", tz="UTC"),  # Berlin, winter
@@ -96,7 +96,7 @@ def test_ids_and_numbers_are_read_without_white_space_of_any_kind(canonical, sho
     changes = {name: blank + cell + blank for name, cell in (("item", "a1"), ("customer", "17850.0"), ("price", "2"))}
     (event,) = events_of(canonical, shop, row(**changes)).to_dict("records")
     assert (event["product_id"], event["unit_price"]) == ("A1", 2.0)
-    assert event["user_id"] == privacy.pseudonym(KEY, "17850")
+    assert event["user_id"] == pseudonyms.of(KEY, "17850")
 
 
 REFUSALS = [
@@ -261,7 +261,7 @@ def test_users_keep_their_listed_attributes_and_nothing_else(canonical, shop) ->
     raw = {"u.csv": "id,years,email\n17850,20-29,a@b.example\n,30-39,c@d.example\n17850,40,e@f.example\n"}
     tables = canonical(shop, raw | {"events.csv": HEADER.replace("secret", "email") + GOOD}).tables
     assert tables["users"].to_dict("records") == [
-        {"user_id": privacy.pseudonym(KEY, "17850"), "attributes": '{"age":"20-29"}'}
+        {"user_id": pseudonyms.of(KEY, "17850"), "attributes": '{"age":"20-29"}'}
     ]
     assert tables["users"]["user_id"][0] == tables["events"]["user_id"][0]
     assert tables["refused"]["rule"].tolist() == ["missing_user_id", "second_row_for_user"]
@@ -341,7 +341,7 @@ def test_a_refused_row_keeps_what_the_source_speaks_of_with_the_pseudonym(canoni
     (refused,) = canonical(shop, {"events.csv": HEADER + row(pieces="0")}).tables["refused"].to_dict("records")
     assert json.loads(refused.pop("record")) == {
         "item": "a1",
-        "customer": privacy.pseudonym(KEY, "17850"),
+        "customer": pseudonyms.of(KEY, "17850"),
         "when": "2026-03-01 12:00:00",
         "order": "1",
         "pieces": "0",
@@ -371,7 +371,7 @@ def test_the_report_reads_so(canonical, shop, caplog) -> None:
     empty = {"rows": 0, "kept": 0, "duplicates": 0, "refused": 0, "rules": {}}
     assert report == {
         "source": "shop",
-        "key_id": privacy.key_id(KEY),
+        "key_id": pseudonyms.key_id(KEY),
         "span": ["2026-03-01T11:00:00+00:00", "2026-03-01T23:00:00+00:00"],
         "products_from_events": 1,
         "unmapped_files": ["notes.txt"],

@@ -3,9 +3,10 @@ import json
 import pytest
 
 from tandem.data import exports
+from tandem.data.blocks import Block
 from tandem.data.exports import Export
 from tandem.data.readers import texts
-from tandem.data.sources import Block, Source
+from tandem.data.sources import Source
 from tandem.errors import SourceError
 
 PRODUCTS = {"files": "p.*", "format": "csv", "columns": {"product_id": "id"}}

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tandem.data.sources import KindColumn, Source
+from tandem.data.entries import KindColumn
+from tandem.data.sources import Source
 from tandem.errors import SourceError
 from tandem.unseen import description
 

@@ -1,7 +1,7 @@
 import pytest
 import yaml
 
-from tandem.data.sources import Events
+from tandem.data.blocks import Events
 from tandem.unseen import drift
 
 HEADER = ["item", "customer", "when", "what", "pieces", "note"]

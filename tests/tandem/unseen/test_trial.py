@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from tandem.data.sources import Block, Events, Products, Relations, Reviews, Source, Users
+from tandem.data.blocks import Block, Events, Products, Relations, Reviews, Users
+from tandem.data.sources import Source
 from tandem.params import IngestParams
 from tandem.unseen import trial
 

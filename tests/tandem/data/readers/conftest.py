@@ -6,7 +6,8 @@ import pytest
 
 from tandem.data import exports
 from tandem.data.batches import Export
-from tandem.data.sources import Block, Source
+from tandem.data.blocks import Block
+from tandem.data.sources import Source
 
 PRODUCTS = {"files": "p.*", "format": "csv", "columns": {"product_id": "id"}}
 MADE: dict[str, Block] = {}

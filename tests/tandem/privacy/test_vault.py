@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tandem.data import vault
-from tandem.data.vault import VaultError
 from tandem.errors import SettingsError
+from tandem.privacy import vault
+from tandem.privacy.vault import VaultError
 from tandem.settings import Settings
 
 KEY = bytes(range(32))

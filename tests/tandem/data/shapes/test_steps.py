@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tandem.data import shapes
 from tandem.data.batches import Batch, Export
-from tandem.data.shapes import Other
-from tandem.data.sources import Events
+from tandem.data.blocks import Events
+from tandem.data.shapes import steps
+from tandem.data.shapes.others import Other
 from tandem.errors import SourceError
 
 EXPORT = Export("main.csv", Path("main.csv"))
@@ -51,8 +51,8 @@ def shaped(of: Events, rows: list[Row], others: dict[str, list[Row]] | None = No
         return Other(pattern, header(found), batches(header(found), found, size + 1))
 
     out = []
-    for batch in shapes.apply(batches(header(rows), rows, size), of, EXPORT, open_other, Counter()):
-        assert batch.cells.schema.names == shapes.columns(header(rows), of, open_other)
+    for batch in steps.apply(batches(header(rows), rows, size), of, EXPORT, open_other, Counter()):
+        assert batch.cells.schema.names == steps.columns(header(rows), of, open_other)
         assert all(field.type == pa.string() for field in batch.cells.schema)
         problems = [None] * batch.cells.num_rows if batch.problems is None else batch.problems.to_pylist()
         out += [p or cells for p, cells in zip(problems, batch.cells.to_pylist(), strict=True)]
@@ -293,7 +293,7 @@ def test_a_shape_that_does_not_fit_the_file_says_so(shape: dict[str, Any], messa
     headers = {"other": ["x"], "same": ["item"], "bare": ["ann@example.com", "ann@example.com"]}
     others = {name: Other(name, header, iter(())) for name, header in headers.items()}
     with pytest.raises(SourceError, match=message):
-        shapes.columns(["item", "when"], block(**shape), lambda pattern, _: others[pattern])
+        steps.columns(["item", "when"], block(**shape), lambda pattern, _: others[pattern])
 
 
 @pytest.mark.parametrize(
@@ -313,7 +313,7 @@ def test_records_that_give_no_row_are_counted(
     """A record with a problem gives one."""
     records: list[Row] = [*({"item": item, "when": "x"} for item in rows), "broken"]
     left_out: Counter[str] = Counter()
-    list(shapes.apply(batches(["item", "when"], records), block(**shape), EXPORT, _nothing, left_out))
+    list(steps.apply(batches(["item", "when"], records), block(**shape), EXPORT, _nothing, left_out))
     assert left_out == expected
 
 

@@ -3,13 +3,13 @@ import json
 import pyarrow as pa
 import pytest
 
-from tandem.data import identities, privacy, vault
-from tandem.data.vault import VaultError
 from tandem.errors import SettingsError
+from tandem.privacy import identities, pseudonyms, vault
+from tandem.privacy.vault import VaultError
 from tandem.settings import Settings
 
 KEY = bytes(range(32))
-ID = privacy.key_id(KEY)
+ID = pseudonyms.key_id(KEY)
 
 
 @pytest.fixture
@@ -18,16 +18,16 @@ def settings(tmp_path) -> Settings:
 
 
 def chunk(*users: str | None) -> tuple[pa.Array, pa.Array]:
-    made = [user and privacy.pseudonym(KEY, user) for user in users]
+    made = [user and pseudonyms.of(KEY, user) for user in users]
     return pa.array(users, pa.string()), pa.array(made, pa.string())
 
 
 def test_a_pseudonym_leads_back_to_its_user(settings) -> None:
     assert identities.keep(settings, ID, iter([chunk("anna", "ben", None), chunk("anna")])) == 2
-    assert identities.who(settings, privacy.pseudonym(KEY, "ben")) == "ben"
+    assert identities.who(settings, pseudonyms.of(KEY, "ben")) == "ben"
     stored = settings.identities.read_bytes()
     assert b"anna" not in stored
-    assert privacy.pseudonym(KEY, "anna").encode() not in stored
+    assert pseudonyms.of(KEY, "anna").encode() not in stored
 
 
 def test_new_users_are_added_and_another_key_begins_a_new_map(settings) -> None:
@@ -35,14 +35,14 @@ def test_new_users_are_added_and_another_key_begins_a_new_map(settings) -> None:
     assert identities.keep(settings, ID, [chunk("ben", "anna")]) == 2
     assert identities.keep(settings, "0badc0de", [chunk("cem")]) == 1
     with pytest.raises(SettingsError, match="does not hold this pseudonym"):
-        identities.who(settings, privacy.pseudonym(KEY, "anna"))
+        identities.who(settings, pseudonyms.of(KEY, "anna"))
 
 
 def test_a_forgotten_user_is_gone_and_the_others_stay(settings) -> None:
     assert identities.forget(settings, ["00"]) == 0
     identities.keep(settings, ID, [chunk("anna", "ben")])
-    assert identities.forget(settings, [privacy.pseudonym(KEY, "anna")]) == 1
-    assert identities.read(settings).to_pylist() == [{"pseudonym": privacy.pseudonym(KEY, "ben"), "user_id": "ben"}]
+    assert identities.forget(settings, [pseudonyms.of(KEY, "anna")]) == 1
+    assert identities.read(settings).to_pylist() == [{"pseudonym": pseudonyms.of(KEY, "ben"), "user_id": "ben"}]
     assert identities.keep(settings, ID, [chunk("cem")]) == 2
 
 
@@ -54,9 +54,9 @@ def test_without_a_key_of_the_vault_no_map_is_kept(tmp_path) -> None:
 
 def test_every_look_is_recorded_and_no_id_with_it(settings) -> None:
     identities.keep(settings, ID, [chunk("anna")])
-    identities.who(settings, privacy.pseudonym(KEY, "anna"))
+    identities.who(settings, pseudonyms.of(KEY, "anna"))
     with pytest.raises(VaultError):
-        identities.who(Settings(home=settings.home, vault_key="cd" * 32), privacy.pseudonym(KEY, "anna"))
+        identities.who(Settings(home=settings.home, vault_key="cd" * 32), pseudonyms.of(KEY, "anna"))
     said = [json.loads(line) for line in settings.access_log.read_text().splitlines()]
     assert [(line["action"], line["outcome"]) for line in said] == [
         ("write identities", "done"),
@@ -65,11 +65,11 @@ def test_every_look_is_recorded_and_no_id_with_it(settings) -> None:
         ("read identities", "failed"),
     ]
     assert "anna" not in settings.access_log.read_text()
-    assert privacy.pseudonym(KEY, "anna") not in settings.access_log.read_text()
+    assert pseudonyms.of(KEY, "anna") not in settings.access_log.read_text()
 
 
 def test_a_sealed_key_file_does_not_pass_for_a_map(settings) -> None:
-    vault.write(settings.identities, vault.seal(bytes.fromhex("ab" * 32), b"x", privacy.PURPOSE))
+    vault.write(settings.identities, vault.seal(bytes.fromhex("ab" * 32), b"x", pseudonyms.PURPOSE))
     with pytest.raises(VaultError, match="sealed identities"):
         identities.read(settings)
 

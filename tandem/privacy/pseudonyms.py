@@ -8,28 +8,18 @@ present one first. A raw user id is never written, logged or put into an error m
 import hmac
 import logging
 import os
-import re
 import secrets
 from collections.abc import Iterable
 from pathlib import Path
 
-from tandem.data import vault
-from tandem.data.masking import mask as mask
-from tandem.data.vault import KEY_BYTES, VaultError, parse_key
-from tandem.errors import SettingsError, SourceError
-from tandem.params import PrivacyParams
+from tandem.errors import SettingsError
+from tandem.privacy import vault
+from tandem.privacy.vault import KEY_BYTES, VaultError, parse_key
 from tandem.settings import Settings
 
 log = logging.getLogger(__name__)
 
 PURPOSE = "pseudonym keys"
-IDENTIFYING = re.compile(
-    r"(^|_)((first|last|full|sur|user|nick)?_?name|e?_?mail|phone|tel|mobile|address|street|zip|zip_?code|post_?code|"
-    r"birth.*|dob|ssn|iban|passport|tax_?id|ip|latitude|longitude|lat|lon)(_|$)"
-    r"|姓名|邮箱|电话|手机|地址|邮编|生日|身份证",
-    re.IGNORECASE,
-)
-"""Names of attributes that tell who somebody is, alone or with another."""
 
 
 def load_key(settings: Settings) -> bytes:
@@ -101,37 +91,12 @@ def key_id(key: bytes) -> str:
     return hmac.digest(key, b"\0tandem key id", "sha256").hex()[:8]
 
 
-def pseudonym(key: bytes, user_id: str) -> str:
-    """HMAC-SHA256 of the user's id under `key`, its first 128 bits in hex.
+def of(key: bytes, user_id: str) -> str:
+    """The pseudonym of a user: HMAC-SHA256 of the id under `key`, its first 128 bits in hex.
 
     Source: RFC 2104; keyed, because the few possible ids of a shop are quickly hashed one by one without a key.
     """
     return hmac.digest(key, user_id.encode(), "sha256").hex()[:32]
-
-
-def allowed(attributes: Iterable[str], params: PrivacyParams) -> None:
-    """Hold a source's attributes of users against `privacy.user_attributes`; an identifying one on it is a WARNING.
-
-    Raises:
-        SourceError: an attribute is not on the list.
-    """
-    for name in attributes:
-        telling = IDENTIFYING.search(name) is not None
-        if name not in params.user_attributes:
-            advice = (
-                "it tells who somebody is, and slices need none of it: leave it out of the source, or derive a coarse "
-                "band in the export (age_band, region)"
-                if telling
-                else "add it to the list (a source recommends its own under `params.privacy`), or leave it out"
-            )
-            listed = ", ".join(params.user_attributes) or "nothing"
-            raise SourceError(f"users: attribute {name!r} is not in `privacy.user_attributes` ({listed}); {advice}")
-        if telling:
-            log.warning("users: attribute %s is on `privacy.user_attributes` though it may tell who somebody is", name)
-
-
-def _has_key(settings: Settings) -> bool:
-    return settings.pseudonym_key is not None or settings.key_file.exists()
 
 
 def rotate_key(settings: Settings) -> bytes:
@@ -181,6 +146,10 @@ def encrypt_keys(settings: Settings) -> bool:
 def key_file_is_encrypted(settings: Settings) -> bool:
     """Whether the key file is there and encrypted."""
     return settings.key_file.exists() and vault.is_sealed(settings.key_file.read_bytes())
+
+
+def _has_key(settings: Settings) -> bool:
+    return settings.pseudonym_key is not None or settings.key_file.exists()
 
 
 def _read_file(settings: Settings) -> bytes:

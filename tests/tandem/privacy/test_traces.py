@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tandem.data.traces import Search, is_unmistakable
+from tandem.privacy.traces import Search, is_unmistakable
 
 PSEUDONYM = "b0344c61d8db38535ca8afceaf0bf12b"
 OTHER = "0123456789abcdef0123456789abcdef"
@@ -103,7 +103,7 @@ def test_sixteen_raw_bytes_are_a_pseudonym_too(tmp_path) -> None:
 
 
 def test_a_trace_across_two_chunks_is_found() -> None:
-    from tandem.data import traces
+    from tandem.privacy import traces
 
     for cut in (traces.CHUNK - 5, traces.CHUNK - 1, traces.CHUNK):
         stream = io.BytesIO(b" " * cut + RAW.encode() + b" " * 100)

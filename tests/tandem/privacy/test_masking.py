@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tandem import params
-from tandem.data import masking
-from tandem.data.masking import IDENTIFIERS, mask
+from tandem.privacy import masking
+from tandem.privacy.masking import IDENTIFIERS, mask
 
 
 def masked(text: str, *kinds: str) -> str:

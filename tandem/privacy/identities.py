@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from tandem.data import vault
-from tandem.data.vault import VaultError
 from tandem.errors import SettingsError
+from tandem.privacy import vault
+from tandem.privacy.vault import VaultError
 from tandem.settings import Settings
 
 PURPOSE = "identities"

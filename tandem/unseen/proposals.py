@@ -1,0 +1,168 @@
+"""Which blocks groups of files are proposed to become, and why the others become none."""
+
+import re
+from pathlib import PurePosixPath
+from typing import Any
+
+from tandem.unseen import names
+from tandem.unseen.columns import START, Proposal, map_columns, set_kind, wanted
+from tandem.unseen.look import Look
+from tandem.unseen.roles import Group, Key
+
+HELD_OUT = re.compile(r"(?i)test|truth|future|label|valid|holdout")
+TABLES = ("events", "products", "reviews", "users", "relations")
+
+
+def of(groups: list[Group], links: list[Key], pictures: list[Look]) -> tuple[list[Proposal], list[str]]:
+    """The blocks of the draft, and a sentence for each group that becomes none."""
+    blocks, left = [], []
+    for group in groups:
+        tables = _tables(group)
+        made = [_block(group, table, links, pictures) for table in tables]
+        blocks += made
+        if not made:
+            left.append(f"{group.pattern}: {_why_left(group, links)}")
+    return _joined(blocks), left
+
+
+def _tables(group: Group) -> list[str]:
+    """What the rows of a group may be rows of; a rating is an event and a review."""
+    if group.look.format in ("sequences", "baskets", "matrix"):
+        return ["events"]
+    if group.look.header == ("@key", "@value"):
+        return ["events"] if group.profiles["@value"].depth >= 2 else []
+    has = set(group.guesses)
+    product = group.of("product_id")
+    if product is None:
+        user = group.of("user_id")
+        return ["users"] if user and user.uniqueness > 0.99 and "segment" in has and "order_id" not in has else []
+    lists = ["relations"] if {"complement", "substitute"} & has and _relating(group) else []
+    told = bool({"title", "category", "brand", "description", "image", "unit_price", "stock"} & has)
+    somebody = bool({"user_id", "order_id", "session_id", "kind"} & has)
+    if "time" in has and somebody:
+        return ["events", "reviews"] if "rating" in has else ["events"]
+    if "text" in has and not lists and product.uniqueness < 0.95:
+        return ["reviews"]
+    if product.uniqueness > 0.95 and (told or lists) and not ({"user_id", "order_id"} & has):
+        return ["products", *lists]
+    if "order_id" in has and "bundle" in names.key(group.column("order_id") or ""):
+        return ["relations"]
+    return ["events"] if "order_id" in has and "time" not in has and "user_id" not in has else []
+
+
+def _relating(group: Group) -> list[tuple[str, str]]:
+    """Columns of lists of products, and how these relate."""
+    found = [(column, kind) for kind in ("complement", "substitute") for column in group.columns(kind)]
+    return [(column, kind) for column, kind in found if group.profiles[column].type == "list"]
+
+
+def _why_left(group: Group, links: list[Key]) -> str:
+    refers = [f"`{k.column}` is found in `{k.key}` of {k.to}" for k in links if k.group == group.pattern]
+    has = [f"`{group.column(m)}` may be {m}" for m in group.guesses]
+    known = "; ".join([*has, *refers]) or "no column is recognised"
+    return f"becomes no block, there are not enough columns for one of {', '.join(TABLES)} ({known})"
+
+
+def _block(group: Group, table: str, links: list[Key], pictures: list[Look]) -> Proposal:
+    block = Proposal(table, {"files": group.pattern, "format": group.look.format}, [], [], {})
+    block.about += [f"{len(group.files)} files like {group.files[0]}"] if len(group.files) > 1 else []
+    _set_reading(group, block)
+    if group.look.format in ("sequences", "baskets", "matrix") or group.look.header == ("@key", "@value"):
+        _map_unnamed(group, block)
+    elif table == "relations":
+        _map_relations(group, block)
+    else:
+        map_columns(group, block, links, pictures)
+    ours = {meaning for _, meaning in wanted(table)} if table != "relations" else set()
+    block.unsure += [*group.doubts, *(doubt for meaning, doubt in group.rivals.items() if meaning in ours)]
+    if held := [file for file in group.files if HELD_OUT.search(PurePosixPath(file).name)]:
+        block.unsure.append(
+            f"held out for evaluation, by the name: {', '.join(held[:3])}; leave such files out of `files`"
+        )
+    return block
+
+
+def _set_reading(group: Group, block: Proposal) -> None:
+    one = group.look
+    if one.encoding not in (None, "utf-8"):
+        block.keys["encoding"] = one.encoding
+    if one.format == "csv" and one.delimiter not in (None, ","):
+        block.keys["delimiter"] = one.delimiter
+    if one.format == "csv" and not one.named:
+        block.keys["header"] = list(one.header)
+        block.unsure.append("no line of names: rename the columns of `header` after what they hold")
+    if group.beside:
+        block.keys["beside"] = group.beside
+    if len(one.sheets) > 1:
+        block.keys["sheet"] = one.sheets[0]
+        block.unsure.append(f"only the first of the sheets {', '.join(one.sheets)} was looked at")
+
+
+def _map_unnamed(group: Group, block: Proposal) -> None:
+    """Events of formats that have no names for their columns."""
+    one = group.look
+    ordinal = {"ordinal": "@place_1", "start": START, "step_minutes": 1440}
+    match one.format:
+        case "sequences":
+            columns: dict[str, Any] = {"product_id": "item", "user_id": "user", "time": ordinal}
+        case "baskets":
+            columns = {
+                "product_id": "item",
+                "order_id": "@row",
+                "time": ordinal | {"ordinal": "@row", "step_minutes": 1},
+            }
+            block.unsure.append("lines may begin with a user's id, which would make them `sequences`")
+        case "matrix":
+            place = "@row" if one.window else "row"  # what holds users is mapped to nothing else
+            columns = {"product_id": "column", "time": ordinal | {"ordinal": place, "step_minutes": 1}}
+            columns |= {"user_id": "row"} if one.window else {"order_id": "row", "quantity": "value"}
+            block.about += list(one.notes)
+            block.unsure.append("rows are taken for users" if one.window else "rows are taken for baskets")
+            if one.window:
+                border, first, end = one.window
+                block.keys["matrix"] = {"rows": [0, border], "columns": [first, end]}
+        case _:
+            columns = {"product_id": "@value", "user_id": "@key", "time": ordinal}
+            block.keys["explode"] = ["@value"] * group.profiles["@value"].depth
+            block.unsure.append("negative numbers among the items may be marks, not products: refuse them by a rule")
+    block.keys["columns"] = columns
+    block.unsure.append(f"no times: places in order count as times from {START} on")
+    set_kind(group, block)
+
+
+def _map_relations(group: Group, block: Proposal) -> None:
+    product = group.column("product_id")
+    lists = _relating(group)
+    if lists:
+        names_of = "|".join(re.escape(column) for column, _ in lists)
+        block.keys |= {"unpivot": {"columns": f"^({names_of})$"}, "explode": ["@value"]}
+        block.keys |= {"columns": {"product_id": product, "other_id": "@value"}}
+        block.keys["kind"] = {"column": "@name", "values": dict(lists)}
+        return
+    by = group.column("order_id")
+    block.keys["pairs"] = {"by": by, "of": product}
+    block.keys |= {"columns": {"product_id": "@first", "other_id": "@second"}, "kind": "complement"}
+    block.unsure.append(f"products that share `{by}` are taken for complements")
+
+
+def _joined(blocks: list[Proposal]) -> list[Proposal]:
+    """Blocks of products with one key made one by `join`, so that each product has one row."""
+    products = [block for block in blocks if block.table == "products"]
+    done: list[Proposal] = []
+    for block in products:
+        raw = block.keys["columns"]["product_id"]
+        same = [b for b in done if b.keys["columns"]["product_id"] == raw and "join" not in b.keys]
+        if same and block.keys["format"] == same[0].keys["format"] == "csv":
+            _join(same[0], block, raw)
+        else:
+            done.append(block)
+    return [block for block in blocks if block.table != "products" or block in done]
+
+
+def _join(into: Proposal, other: Proposal, raw: str) -> None:
+    into.keys["join"] = {"files": other.keys["files"], "by": raw}
+    new = {ours: cell for ours, cell in other.keys["columns"].items() if ours not in into.keys["columns"]}
+    into.keys["columns"] |= new
+    into.notes |= {ours: other.notes[ours] for ours in new}
+    into.about.append(f"{other.keys['files']} has the same key and tells {', '.join(new) or 'nothing new'}")
+    into.unsure += other.unsure
