@@ -7,40 +7,36 @@ Writes  data/raw/<source>/… and its .dvc file, data/truth/demo/ for the demo s
         data/accepted/{manifest.json,profile.json,runs/}, and `source` with what it recommends in params.yaml
 
 Raw files only ever come in: one that is there already must have the same bytes. What is new is copied, as a clone that
-shares its blocks where the file system can. Never as a hard link: that would change with the shop's own file.
+shares its blocks where the file system can. Never as a hard link: that would change with the shop's own file. Before
+that its header is looked at, so that nothing comes in that the source cannot read.
 """
 
 import filecmp
-import io
 import logging
 import os
-import re
 import shutil
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any
 
 from prefect import flow
-from ruamel.yaml import YAML
-from ruamel.yaml.representer import RoundTripRepresenter
 from sqlalchemy import URL
 
-from flows import extracts, pictures, prepare, versions
+from flows import extracts, pictures, prepare, recommendations, versions
 from tandem import demo, files
-from tandem.data import exports
-from tandem.data.blocks import Block
+from tandem.data import exports, headers
+from tandem.data.blocks import FREE, Block
 from tandem.data.entries import Picture
 from tandem.data.sources import Source
 from tandem.errors import SourceError
-from tandem.params import PARAMS, read_source
+from tandem.params import read_source
 from tandem.privacy import pseudonyms
 from tandem.settings import Settings
 
 log = logging.getLogger(__name__)
 
-SOURCES = Path("sources")
+SOURCES = recommendations.SOURCES
 RAW = Path("data/raw")
 KEY_ID = RAW / "key_id.txt"
 AS_OF = RAW / "as_of.txt"
@@ -57,10 +53,7 @@ REWRITTEN = Path("erasure/rewritten.json")
 
 PIECE = 2**30
 
-WHOLE = {"window_s"}
-"""Keys of params.yaml whose value is one thing though it is written as a mapping: what it holds is data."""
-
-DEMO = "demo"
+DEMO = recommendations.DEMO
 DEMO_SEED = 7
 
 
@@ -74,8 +67,8 @@ def ingest(source: str | None = None, raw: Path | None = None) -> None:
             demo shop makes its own. Databases and addresses that the source names are asked either way.
 
     Raises:
-        SourceError: no such source, nothing to read, a file that came before with other content, or a database or an
-            address that fails.
+        SourceError: no such source, nothing to read, a file that came before with other content, one whose columns the
+            source does not read, or a database or an address that fails.
         SettingsError: the data was registered with another pseudonym key than the one at hand, or a database's URL is
             not in the environment.
     """
@@ -85,7 +78,7 @@ def ingest(source: str | None = None, raw: Path | None = None) -> None:
     raw = raw or settings.inbox
     arriving, urls = _arriving(described, raw), extracts.urls(described)
     register_key(settings)
-    switch(described)
+    recommendations.switch(described)
     for folder in OPTIONAL:
         _keep(folder)
     if not AS_OF.exists():
@@ -96,7 +89,7 @@ def ingest(source: str | None = None, raw: Path | None = None) -> None:
     new = _take_files(name, arriving) + _take_extracts(described, urls) + _take_pictures(described, raw)
     _ensure_some(name)
     versions.add(RAW / name)
-    log.info("%s: %d new raw files and pictures, %d raw files in all", name, new, len(_raw_files(name)))
+    log.info("%s: new raw files and pictures: %d; raw files in all: %d", name, new, len(_raw_files(name)))
 
 
 def _take_files(name: str, arriving: Mapping[Path, Path]) -> int:
@@ -137,71 +130,6 @@ def _ensure_some(name: str) -> None:
 
 def _raw_files(name: str) -> list[Path]:
     return [path for path in (RAW / name).rglob("*") if path.is_file() and not _is_hidden(path.relative_to(RAW))]
-
-
-def switch(source: Source, path: Path = PARAMS) -> None:
-    """Let params.yaml name `source` and hold the values it recommends; comments and all else stay as they are.
-
-    Of the values that sources may recommend, those that this one does not are the demo shop's.
-
-    Raises:
-        SourceError: the source recommends a value for a key that params.yaml does not have; nothing is written.
-    """
-    yaml = _yaml()
-    before = path.read_text(encoding="utf-8")
-    document = yaml.load(before)
-    if document["source"] == source.name:
-        return
-    log.info("params.yaml: source %s instead of %s, with the values it recommends", source.name, document["source"])
-    document["source"] = source.name
-    for name in (DEMO, source.name):  # what the source before recommended goes back to what suits the demo shop
-        described = SOURCES / f"{name}.yaml"
-        _merge(document, yaml.load(described).get("params", {}), f"{described}: params.")
-    out = io.StringIO()
-    yaml.dump(document, out)
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(_moved_back(out.getvalue(), before), encoding="utf-8")
-    partial.replace(path)
-
-
-def _moved_back(text: str, before: str) -> str:
-    """Comments of changed lines one space after their value: ruamel.yaml pads them to where a longer value put them."""
-    kept = set(before.splitlines())
-    lines = (line if line in kept else re.sub(r" {2,}# ", " # ", line) for line in text.splitlines())
-    return "\n".join(lines) + "\n"
-
-
-class _AsWritten(RoundTripRepresenter):
-    """Writes nothing as `null`, where ruamel.yaml would leave the place empty."""
-
-
-_AsWritten.add_representer(type(None), lambda writer, _: writer.represent_scalar("tag:yaml.org,2002:null", "null"))
-
-
-def _yaml() -> YAML:
-    yaml = YAML()
-    yaml.Representer = _AsWritten
-    yaml.preserve_quotes = True
-    yaml.width = 120
-    return yaml
-
-
-def _merge(values: Any, recommended: Mapping[str, Any], prefix: str) -> None:
-    """Set each recommended value in place, so that comments and the way a list is written stay."""
-    for key, value in recommended.items():
-        if key not in values:
-            raise SourceError(f"{prefix}{key} is no key of params.yaml; there are {', '.join(map(str, values))}")
-        if isinstance(value, Mapping) and isinstance(values.get(key), Mapping) and key not in WHOLE:
-            _merge(values[key], value, f"{prefix}{key}.")
-        elif values.get(key) != value:
-            log.info("%s%s = %s", prefix, key, value)
-            if isinstance(value, list) and isinstance(values.get(key), list):
-                values[key][:] = value
-            elif isinstance(value, Mapping) and isinstance(values.get(key), Mapping):
-                values[key].clear()
-                values[key].update(value)
-            else:
-                values[key] = value
 
 
 def register_key(settings: Settings) -> None:
@@ -255,7 +183,8 @@ def _arriving(source: Source, raw: Path | None) -> dict[Path, Path]:
     """Files that are not in data/raw yet, and where each goes.
 
     Raises:
-        SourceError: nothing there that the source reads, or a file that came before with other content.
+        SourceError: nothing there that the source reads, a file that came before with other content, or one whose
+            columns the source does not read.
     """
     folder = RAW / source.name
     if raw is None:
@@ -268,7 +197,32 @@ def _arriving(source: Source, raw: Path | None) -> dict[Path, Path]:
     new = {path: target for path, target in targets.items() if not target.exists()}
     came = {path: target for path, target in targets.items() if path not in new}
     _check_unchanged(came, Settings().home, source.name)
+    _check_headers(source, base, sorted(path.relative_to(base).as_posix() for path in new))
     return new
+
+
+def _check_headers(source: Source, base: Path, names: list[str]) -> None:
+    """Raise if a new file lacks a column that the source reads, or has other columns than the files before it.
+
+    Not asked are blocks of JSON, whose keys come and go and are known only when all is read, and those that other files
+    are put to, which may have come before.
+
+    Args:
+        source: what the files are of.
+        base: the folder of the new files.
+        names: of these below it, as they will stand in the source's folder.
+    """
+    before = sorted(path.relative_to(RAW / source.name).as_posix() for path in _raw_files(source.name))
+    for block in (block for blocks in source.blocks.values() for block in blocks):
+        if block.format in FREE or block.beside or block.join:
+            continue
+        new = [export for name in names for export in exports.of_file(block, base, name)]
+        came = (export for name in before for export in exports.of_file(block, RAW / source.name, name))
+        try:
+            if new:
+                headers.check(new, next(came, None), block)
+        except SourceError as error:
+            raise SourceError(f"{error}\nNothing was taken in.") from None
 
 
 def _check_unchanged(came: Mapping[Path, Path], home: Path, name: str) -> None:

@@ -53,6 +53,19 @@ class Store:
             self.odb.fs.remove(self.odb.oid_to_path(name))
         get_index(self.odb).clear()
 
+    def earlier_versions(self) -> str:
+        """What a bucket may keep of objects that were deleted, in words; empty where nothing is kept."""
+        from botocore.exceptions import BotoCoreError
+
+        if self.odb.fs.protocol != "s3":
+            return ""
+        bucket = self.odb.path.partition("/")[0]
+        try:
+            kept = self.odb.fs.fs.is_bucket_versioned(bucket)
+        except (OSError, BotoCoreError) as error:
+            return f"whether bucket {bucket} keeps deleted objects could not be asked ({error})"
+        return f"bucket {bucket} keeps earlier versions of deleted objects: remove them there" if kept else ""
+
     @property
     def folder(self) -> Path | None:
         """Where it is, if it is a folder of this machine."""

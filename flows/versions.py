@@ -243,10 +243,14 @@ def clear() -> None:
 def _dvc(*arguments: str) -> None:
     log.info("dvc %s", " ".join(arguments))
     with processes.start("dvc", *arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
-        lines = list(_shown(process.stdout or ()))
+        lines, held = _show(process.stdout or ())
         status = process.wait()
-    if status != 0:
-        raise PipelineError(_why(lines) or f"dvc {arguments[0]} ended with status {status}")
+    why = (_why(lines) or f"dvc {arguments[0]} ended with status {status}") if status != 0 else ""
+    for line in held:
+        if line.removeprefix("error: ") not in why:
+            log.info("%s", line)
+    if why:
+        raise PipelineError(why)
 
 
 @contextmanager
@@ -316,12 +320,20 @@ def _reaching() -> Iterator[None]:
         raise PipelineError(f"remote {address}: {error}{advice}") from error
 
 
-def _shown(lines: Iterable[str]) -> Iterable[str]:
+def _show(lines: Iterable[str]) -> tuple[list[str], list[str]]:
+    """Log lines as they come, but for those from a stage's `error:` on; all of them, and those held back."""
+    shown: list[str] = []
+    held: list[str] = []
     for raw in lines:
         line = raw.rstrip()
-        if line.strip() and not line.startswith(ADVICE):
+        if not line.strip() or line.startswith(ADVICE):
+            continue
+        if held or line.startswith("error: "):
+            held.append(line)
+        else:
             log.info("%s", line)
-            yield line
+            shown.append(line)
+    return [*shown, *held], held
 
 
 def _why(lines: list[str]) -> str:

@@ -75,6 +75,7 @@ class Claim:
     measure: Measure
     at_least: Any = None
     at_most: Any = 0  # rows that break it
+    shown: Any = None  # a value to show beside the rows that break it
 
     @property
     def column(self) -> str:
@@ -117,7 +118,7 @@ def ask(
         known = ", ".join(NAMES)
         raise ParamsError(f"params.yaml: `validate.severity.{strange[0]}` is no expectation. Known names: {known}.")
     asked: list[Claim | Skipped] = [claim for table in SNAPSHOT for claim in of_schema(table, tables, params)]
-    asked += [*of_presence(params), *of_references(), *of_time(as_of, params), *of_accounting(params)]
+    asked += [*of_presence(params), *of_references(), *of_time(as_of, params), *of_accounting(tables, params)]
     asked += [*of_people(profile, params), *of_currency(), *of_volume(profile, before, params)]
     asked += of_distributions(profile, before, params)
     asked = [_unless_off(one, params) for one in asked]
@@ -151,14 +152,26 @@ def _not_in(allowed: tuple[str, ...], values: ir.StringColumn) -> ir.BooleanValu
 
 def of_time(as_of: datetime, params: ValidateParams) -> Iterator[Claim]:
     """Nothing comes from the future, and the last event is recent."""
-    sentence = f"time is before as_of {as_of:%Y-%m-%dT%H:%M:%SZ}"
+    sentence = f"time is before {_named(as_of, params)}"
     for table in ("events", "reviews"):
         yield Claim(table, "future_events", "time", sentence, Rows(lambda rows: rows.time >= as_of))
     days = params.max_days_since_last_event
     since = as_of - timedelta(days=days)
-    sentence = f"the last event is at most {days:g} days before as_of, not before {since:%Y-%m-%dT%H:%M:%SZ}"
+    bound = f"at most {days:g} days (validate.max_days_since_last_event) before {_named(as_of, params)}"
+    sentence = f"the last event is {bound}; so it is not before {_clock(since)}"
     last = Scalar(lambda tables: tables["events"].time.max().to_pyarrow().as_py(), "there are no events")
     yield Claim("events", "freshness", "last time", sentence, last, at_least=since, at_most=None)
+
+
+def _named(as_of: datetime, params: ValidateParams) -> str:
+    """The moment with the key of params.yaml that sets it."""
+    if params.as_of == "now":
+        return f"validate.as_of, which is now: {_clock(as_of)}, when raw files last came in"
+    return f"validate.as_of, which is {_clock(as_of)} in params.yaml"
+
+
+def _clock(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
 
 
 def of_references() -> Iterator[Claim]:
@@ -174,13 +187,17 @@ def of_presence(params: ValidateParams) -> Iterator[Claim]:
         yield Claim(table, "not_empty", "rows", "has rows", _number_of_rows(table), at_least=1, at_most=None)
 
 
-def of_accounting(params: ValidateParams) -> Iterator[Claim]:
-    """No raw row is lost, and few are refused."""
+def of_accounting(tables: Tables, params: ValidateParams) -> Iterator[Claim]:
+    """No raw row is lost, and few are refused; shown are the most rows lost of a file, and the largest share."""
+    files, raw = tables[RAW_FILES], tables[RAW_TABLES]
     lost = Rows(lambda rows: rows.rows != rows.accounted)
-    yield Claim(RAW_FILES, "exact_accounting", "rows", "rows = kept + duplicates + refused", lost)
+    most = (files.rows - files.accounted).abs().max().to_pyarrow().as_py()
+    yield Claim(RAW_FILES, "exact_accounting", "rows", "rows = kept + duplicates + refused", lost, shown=most)
     sentence = f"at most {params.max_refused_share:.4g} of a table's raw rows are refused"
     many = Rows(lambda rows: rows.refused_share > params.max_refused_share)
-    yield Claim(RAW_TABLES, "refused_share", "refused", sentence, many)
+    share = raw.refused_share.max().to_pyarrow().as_py()
+    shown = None if share is None else round(share, 6)
+    yield Claim(RAW_TABLES, "refused_share", "refused", sentence, many, shown=shown)
 
 
 def of_people(profile: Profile, params: ValidateParams) -> Iterator[Claim | Skipped]:

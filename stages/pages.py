@@ -23,8 +23,18 @@ RUNS = "runs"
 
 CLOCK = re.compile(r"\d{8}T\d{6}\.\d{6}Z")
 RANDOM_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-REMOTE = re.compile(r"<script\b.*?</script>|<link\b[^>]*>|<img\b[^>]*>", re.DOTALL)
-"""What a page of Great Expectations loads from elsewhere, and the scripts that need it."""
+REMOTE = re.compile(r"<script\b.*?</script>|<link\b[^>]*>|<img\b[^>]*>|<footer\b.*?</footer>", re.DOTALL)
+"""What a page of Great Expectations loads from elsewhere, the scripts that need it, and the advertisement below."""
+
+IDLE = re.compile(r'<div class="sticky">|<div id="[^"]*-parent"\s*>\s*<p[^>]*>\s*<a data-toggle="collapse"')
+"""Where a part begins that is of no use without scripts: filter and table of contents; what a click would unfold."""
+
+DIV = re.compile(r"<(/?)div\b[^>]*>")
+
+HISTORY = (
+    "One judgement, accepted or refused, for each time that new raw files came in: the last one of these files. "
+    "Judging the same files again, with another params.yaml or source, replaces it."
+)
 
 STYLE = """<style>
 body { font: 15px/1.45 system-ui, sans-serif; margin: 1.5rem; color: #1b1b1b; background: #fff; }
@@ -33,7 +43,6 @@ th, td { border: 1px solid #c8c8c8; padding: .3rem .6rem; text-align: left; vert
 .no { background: #fbe3e1; } .warn { background: #fdf1d2; }
 .fa-check-circle::before { content: "✓ holds"; } .fa-times::before { content: "✗ fails"; }
 .fa-exclamation-triangle::before { content: "! fails"; }
-.ge-navigation-sidebar-container, .btn-group { display: none; }
 </style>"""
 
 
@@ -73,14 +82,28 @@ def finish(page: Path, report: Mapping[str, Any], refused: Iterable[Mapping[str,
 
 
 def settle(page: Path, as_of: datetime) -> None:
-    """Take clock times, random ids and all that needs network out of Great Expectations' pages."""
+    """Take clock times, random ids and all that needs network or scripts out of Great Expectations' pages."""
     own = f"{as_of:%Y%m%dT%H%M%S.%fZ}"
     for path in sorted(page.rglob("*.html")):
-        text = REMOTE.sub("", path.read_text("utf-8")).replace("</head>", f"{STYLE}</head>", 1)
+        text = _without_idle(REMOTE.sub("", path.read_text("utf-8"))).replace("</head>", f"{STYLE}</head>", 1)
+        text = text.replace("Observed Value", "Observed value, or number of rows that break it")
         text = CLOCK.sub(lambda found: own if found[0] == own else "", text)
         for place, random in enumerate(dict.fromkeys(RANDOM_ID.findall(text))):
             text = text.replace(random, str(place))
         path.write_text(text, "utf-8")
+
+
+def _without_idle(text: str) -> str:
+    """The page without each `div` that begins as IDLE says, and all in it."""
+    while found := IDLE.search(text):
+        depth, end = 0, len(text)
+        for tag in DIV.finditer(text, found.start()):
+            depth += -1 if tag[1] else 1
+            if depth == 0:
+                end = tag.end()
+                break
+        text = text[: found.start()] + text[end:]
+    return text
 
 
 def _index(runs: Path) -> str:
@@ -99,7 +122,7 @@ def _index(runs: Path) -> str:
         ]
         rows.append((_mood(of["accepted"], of["failed"]["warning"]), cells))
     head = ("judgement", "source", "as of", "snapshot", "expectations held", "failed", "rows left out")
-    return _page("Data Docs", _table(head, rows))
+    return _page("Data Docs", f"<p>{HISTORY}</p>{_table(head, rows)}")
 
 
 def _run(page: Path, report: Mapping[str, Any]) -> str:

@@ -34,10 +34,15 @@ from stages import expectations, measures, pages, profiles, run
 from stages.expectations import Claim, Skipped
 from stages.profiles import Profile
 from tandem import files
+from tandem.data import schema
 from tandem.errors import SnapshotRefused
 from tandem.params import ValidateParams
 
 log = logging.getLogger(__name__)
+
+TOLD = ("event_id", "review_id", "product_id", "kind", "time", "quantity", "unit_price", "rating", "language")
+"""What a message shows of a row of a table with users: nothing that leads to one. Messages are kept in logs and in
+Prefect's database; report and Data Docs show whole rows, and leave with the person."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,7 @@ class Verdict:
 
     claim: Claim
     holds: bool
-    observed: Any  # the value that was judged, for claims on a whole table or column
+    observed: Any  # the value that was judged, for claims on a whole table or column; else one to show, if there is one
     unexpected: int | None  # rows that break the claim, for claims on rows
     rows: int  # of the table
     first: list[dict[str, Any]]  # the first rows that break it
@@ -69,7 +74,7 @@ def main(canonical: Path, accepted: Path, now: Path, ingest: Path, snapshot: Pat
     """Write Data Docs and report, then either the snapshot or a refusal.
 
     Raises:
-        SnapshotRefused: a blocking expectation fails; names it, the count and the first offending rows.
+        SnapshotRefused: a blocking expectation fails; names it, the count and the first offending rows, not users.
         RuntimeError: an expectation could not be computed; that says nothing about the data.
     """
     params = ValidateParams.read()
@@ -216,7 +221,7 @@ def _verdict(place: int, measured: Measured, result: Any) -> Verdict:
     claim, value = measured.claims[place], measured.values[place]
     _raise_if_broken(claim, result.exception_info or {})
     rows, first = measured.rows[claim.table], measured.first[place]
-    observed = None if claim.counts_rows or claim.name == "columns" else measures.plain(value)
+    observed = claim.shown if claim.counts_rows or claim.name == "columns" else measures.plain(value)
     return Verdict(claim, bool(result.success), observed, value if claim.counts_rows else None, rows, first)
 
 
@@ -283,13 +288,20 @@ def sentence(verdict: Verdict) -> str:
 
 
 def refusal(verdicts: list[Verdict], params: ValidateParams, where: str) -> str:
-    """Why no snapshot was made: each failed blocking expectation with its first offending rows."""
-    lines = [f"snapshot refused; see {where}"]
+    """Why no snapshot was made: each failed blocking expectation with its first offending rows, without users."""
+    lines = [f"snapshot refused; see {where}, which show whole rows"]
     for verdict in verdicts:
         if not verdict.holds and blocks(verdict.claim, params):
             lines.append(f"  {sentence(verdict)}")
-            lines += [f"    {json.dumps(row, ensure_ascii=False)}" for row in verdict.first]
+            rows = [told for row in verdict.first if (told := _told(verdict.claim.table, row))]
+            lines += [f"    {json.dumps(row, ensure_ascii=False)}" for row in rows]
     return "\n".join(lines)
+
+
+def _told(table: str, row: Mapping[str, Any]) -> dict[str, Any]:
+    """The cells of a row that a message may show."""
+    has_users = table in schema.TABLES and "user_id" in schema.TABLES[table].names
+    return {name: value for name, value in row.items() if name in TOLD or not has_users}
 
 
 def manifest(facts: Mapping[str, Any], summary: Mapping[str, Any], profile: Profile, as_of: datetime) -> dict[str, Any]:

@@ -108,7 +108,9 @@ def gc(
     for version in planned.drop:
         typer.echo(f"remove  {version.id}  recorded {version.recorded:%Y-%m-%d %H:%M}")
     where = {"cache": planned.objects.cache, **({"remote": planned.objects.remote} if remote else {})}
-    freed = [f"{sum(sizes.values()) / 1e6:,.1f} MB in the {name} ({len(sizes)} files)" for name, sizes in where.items()]
+    freed = [
+        f"{sum(sizes.values()) / 1e6:,.1f} MB in the {name} (files: {len(sizes)})" for name, sizes in where.items()
+    ]
     if not planned.drop:
         typer.echo("nothing to remove")
     elif yes:

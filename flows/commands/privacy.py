@@ -1,9 +1,12 @@
 """`tandem erase`, `tandem who` and `tandem keys`: people and what stands for them. Heavy tools are imported late."""
 
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from flows.erasure import Erased
 
 keys = typer.Typer(help="The key of pseudonyms: see, encrypt, replace, forget retired ones.", no_args_is_help=True)
 
@@ -22,13 +25,36 @@ def register(app: typer.Typer) -> None:
 def erase(
     user: User = None,
     rebuild: Annotated[bool, typer.Option(help="make the tables anew, up to the snapshot")] = True,
+    prove_absence: Annotated[
+        bool, typer.Option("--prove-absence", help="write a proof even if nobody by that id is found")
+    ] = False,
 ) -> None:
     """Remove a person from everything that is kept, and write a proof in reports/erasure."""
     from flows.erasure import erase
 
-    done = erase(_user(user), rebuild=rebuild)
-    typer.echo(f"{done.proof}: no trace is left; {done.summary}")
+    done = erase(_user(user), rebuild=rebuild, prove_absence=prove_absence)
+    if done.known:
+        _tell_erased(done)
+    else:
+        _tell_unknown(done)
+
+
+def _tell_erased(done: "Erased") -> None:
+    counts = ", ".join(f"{what}: {count}" for what, count in done.removed.items())
+    typer.echo(f"{done.proof}: no trace is left; {counts or 'a run that was cut short had removed all'}")
+    if done.not_rebuilt:
+        typer.echo(f"warning: the tables could not be made anew: {done.not_rebuilt}", err=True)
     typer.echo("Next: `tandem retrain`, `tandem deploy`, and a running `tandem serve` has to be started anew.")
+
+
+def _tell_unknown(done: "Erased") -> None:
+    if done.earlier:
+        typer.echo(f"nothing is held of this person, who was erased before: {done.earlier}")
+    else:
+        hint = "" if done.proof else "; `--prove-absence` writes down that nothing is held"
+        typer.echo(f"warning: nobody by that id was found; check the spelling{hint}", err=True)
+    if done.proof:
+        typer.echo(f"{done.proof}: everything was searched, nothing is held of anybody by that id")
 
 
 def who(pseudonym: Annotated[str, typer.Argument(help="32 hex digits")]) -> None:

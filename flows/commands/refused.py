@@ -1,7 +1,7 @@
 """`tandem refused`: what was left out and why, and what a fix would bring back."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -47,7 +47,7 @@ class Replayed:
 def list_(rule: OfRule = None, first: First = SHOWN) -> None:
     """Print how many rows each rule refused, and the first of them."""
     refused = _refused(TABLES, rule)
-    typer.echo("\n".join(_counted(Counter(zip(refused["table"], refused["rule"], strict=True)))))
+    typer.echo("\n".join(_counted(("table", "rule"), Counter(zip(refused["table"], refused["rule"], strict=True)))))
     for row in refused.head(first).to_dict("records"):
         typer.echo(f"{row['table']} {row['file']} row {row['row']}: {row['rule']}: {row['reason']}  {row['record']}")
     if len(refused) > first:
@@ -65,8 +65,10 @@ def replay(
     from stages import ingest
     from tandem.params import read_source
 
-    replayed = judge_again(_refused(TABLES, rule), source or read_source(), ingest.main)
-    typer.echo("\n".join(_counted(Counter((row.table, row.was, row.outcome) for row in replayed))))
+    refused = _refused(TABLES, rule)
+    replayed = [] if refused.empty else judge_again(refused, source or read_source(), ingest.main)
+    head = "table", "refused now by", "then kept, duplicate, or refused by"
+    typer.echo("\n".join(_counted(head, Counter((row.table, row.was, row.outcome) for row in replayed))))
     changed = [row for row in replayed if row.changed]
     for row in changed[:first]:
         typer.echo(f"{row.table} {row.file} row {row.row}: {row.was} → {row.outcome}")
@@ -175,7 +177,16 @@ def _came_from(source: str, report: Path) -> None:
         raise TandemError(f"what {report} counts as refused came from source {before}, not {source}")
 
 
-def _counted(counts: Counter[tuple[str, ...]]) -> list[str]:
-    """A line for each key and its count, the largest first."""
+def _counted(head: Sequence[str], counts: Counter[tuple[str, ...]]) -> list[str]:
+    """A line for each key and its count, the largest first, under a line that says what is what."""
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    return [f"{count:>9}  {'  '.join(key)}" for key, count in ordered] or ["no row is refused"]
+    if not ordered:
+        return ["no row is refused"]
+    lines = [("rows", *head), *((str(count), *key) for key, count in ordered)]
+    widths = [max(len(line[place]) for line in lines) for place in range(len(lines[0]))]
+    padded = (f"{line[0]:>{max(9, widths[0])}}  " + _padded(line[1:], widths[1:]) for line in lines)
+    return [line.rstrip() for line in padded]
+
+
+def _padded(cells: Sequence[str], widths: Sequence[int]) -> str:
+    return "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True))

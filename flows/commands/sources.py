@@ -1,5 +1,7 @@
 """`tandem sources`: what sources there are, a draft for unknown files, a trial, downloads. Heavy imports are late."""
 
+import re
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,7 +24,11 @@ def list_() -> None:
     from tandem.data.sources import Source
 
     for path in sorted(SOURCES.glob("*.yaml")):
-        source = Source.read(path)
+        try:
+            source = Source.read(path)
+        except SourceError as error:
+            typer.echo(f"{path.stem:18} cannot be used: {' '.join(str(error).split())}")
+            continue
         tables = ", ".join(name for name, blocks in source.blocks.items() if blocks)
         notes = [*(["raw files here"] if (RAW / source.name).is_dir() else []), *(["fetch"] if source.fetch else [])]
         typer.echo(" ".join([f"{source.name:18}", tables, *(f"[{note}]" for note in notes)]))
@@ -38,17 +44,35 @@ def describe(
     from flows.ingest import SOURCES
     from tandem.unseen import description
 
-    target = SOURCES / f"{write}.yaml" if write else None
-    if target and target.exists():
-        raise SourceError(f"{target} exists: name another source, or remove it first")
+    target = _target(write, SOURCES) if write is not None else None
     draft = description.describe(path, write)
     if target is None:
         typer.echo(draft.text, nl=False)
     else:
         target.write_text(draft.text, encoding="utf-8")
-        typer.echo(f"wrote {target}; next: edit it, then `tandem sources check {write} --raw {path}`")
-    valid = "" if draft.source else "; it does not fit yet, its second line says why"
-    typer.echo(f"{len(draft.unsure)} things are unsure{valid}", err=True)
+        typer.echo(f"wrote {target}; next: edit it, then `tandem sources check {write} --raw {shlex.quote(str(path))}`")
+    typer.echo(f"lines that say UNSURE, for you to decide: {len(draft.unsure)}", err=True)
+    if draft.source is None:
+        typer.echo("error: this draft cannot be used as it is; its second line says what to complete", err=True)
+        raise typer.Exit(1)
+
+
+def _target(name: str, folder: Path) -> Path:
+    """Where a draft of this name goes.
+
+    Raises:
+        SourceError: it is no name for a source, or there is one of that name.
+    """
+    from tandem.data.sources import NAME
+
+    if not re.fullmatch(NAME.strip("^$"), name):
+        raise SourceError(
+            f"{name!r} is no name for a source: small letters, digits and _, beginning with a letter, such as my_shop"
+        )
+    target = folder / f"{name}.yaml"
+    if target.exists():
+        raise SourceError(f"{target} exists: name another source, or remove it first")
+    return target
 
 
 @app.command()
@@ -101,7 +125,7 @@ def _accounts(trial: "Trial") -> list[str]:
         files = len({account["file"] for account in mine})
         told.append(f"{table:10} {files:>6} " + " ".join(f"{n:>9}" for n in sums))
     if trial.cut:
-        told.append(f"of {trial.cut} files only the first records were read")
+        told.append(f"files of which only the first records were read: {trial.cut}")
     span = trial.report.get("span")
     return [*told, *([f"events from {span[0]} to {span[1]}"] if span else [])]
 

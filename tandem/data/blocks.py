@@ -15,6 +15,7 @@ from tandem.data.entries import (
     Join,
     KindColumn,
     Levels,
+    Numbers,
     Ordinal,
     OwnRule,
     Pairs,
@@ -72,6 +73,7 @@ class Block(Strict):
     integers: frozenset[str] = frozenset()  # canonical columns written like 17850.0
     upper: frozenset[str] = frozenset()  # canonical columns to put in capitals
     translate: dict[str, dict[str, str]] = Field({})  # canonical column: raw text: text, before it is read
+    numbers: Numbers | None = None  # how all numbers are written; None: with a point, and nothing around it
     scale: dict[str, float] = Field({})  # canonical column: factor from the raw unit to ours
     time_formats: tuple[TimeFormat, ...] = ()  # strptime or UNIX, tried in order on what is not ISO 8601
     corrections: tuple[str, ...] = ()  # canonical columns: of rows equal there, the last counts
@@ -106,7 +108,7 @@ class Block(Strict):
         _only(self.integers | self.upper, self.texts, "mapped text columns (`integers`, `upper`)")
         _only(self.corrections, self.columns, "mapped columns (`corrections`)")
         _only(self.translate, set(self.columns) - {"user_id"}, "mapped columns other than the user (`translate`)")
-        _only(self.scale, self.numbers, "mapped columns of numbers (`scale`)")
+        _only(self.scale, self.numeric, "mapped columns of numbers (`scale`)")
         return self
 
     @model_validator(mode="after")
@@ -137,7 +139,7 @@ class Block(Strict):
         return [c.name for c in self.table.columns if c.name in self.columns and c.type == pa.string()]
 
     @property
-    def numbers(self) -> list[str]:
+    def numeric(self) -> list[str]:
         """Mapped columns that hold numbers."""
         return [c.name for c in self.table.columns if c.name in self.columns and c.type == pa.float64()]
 

@@ -1,6 +1,7 @@
 """From a raw cell's text to a value, as Ibis expressions: null means missing before reading, unreadable after."""
 
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 import ibis
@@ -10,8 +11,8 @@ import ibis.expr.types as ir
 from tandem.data import schema
 from tandem.data.blocks import Block
 from tandem.data.engine import Engine
-from tandem.data.entries import UNIX, Levels, Ordinal, Picture, Split
-from tandem.data.records import WHOLE
+from tandem.data.entries import UNIX, Levels, Numbers, Ordinal, Picture, Split
+from tandem.data.records import BLANK, WHOLE
 from tandem.data.schema import Column
 
 ISO_8601 = (
@@ -19,6 +20,9 @@ ISO_8601 = (
     r"([ T]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?( ?(Z|UTC)|[+-](0\d|1[0-4])(:?[0-5]\d)?)?)?$"
 )
 NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
+SPACES = " \u00a0\u202f"
+"""Any of them may stand between thousands where one is said to: plain, no-break, narrow no-break."""
+
 MOMENT = dt.Timestamp("UTC", 6)
 FIRST, LAST = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
 FAR = 2.5e17
@@ -56,16 +60,65 @@ def value(engine: Engine, text: ir.StringValue, block: Block, column: Column) ->
     if column.type == schema.TIME:
         return moment(engine, text, block.time_formats)
     if dtype(column).is_floating():
-        return number(text) * block.scale[column.name] if column.name in block.scale else number(text)
+        found = number(text, block.numbers)
+        return found * block.scale[column.name] if column.name in block.scale else found
     if isinstance(how, Picture):
         return (f"{how.archive}!" if how.archive else "") + text + how.suffix
     return text
 
 
-def number(text: ir.StringValue) -> ir.FloatingValue:
-    """The finite number with a decimal point that the text is; null for anything else."""
-    read = ibis.ifelse(text.re_search(NUMBER), text, ibis.null(str)).try_cast("float64")
+def number(text: ir.StringValue, written: Numbers | None = None) -> ir.FloatingValue:
+    """The finite number that the text is; null for anything else.
+
+    Args:
+        text: a cell.
+        written: how numbers are written; by default with a decimal point, or in scientific notation.
+    """
+    if written is None:
+        return _finite(text.re_search(NUMBER), text)
+    alone = _alone(text, written)
+    return _finite(alone.re_search(_shape(written)), _plain(alone, written))
+
+
+def _finite(readable: ir.BooleanValue, text: ir.StringValue) -> ir.FloatingValue:
+    read = ibis.ifelse(readable, text, ibis.null(str)).try_cast("float64")
     return ibis.ifelse(read.isinf(), ibis.null("float64"), read)
+
+
+def _shape(written: Numbers) -> str:
+    """The pattern of a number: groups are of three digits and begin with no 0, which would be another's decimals."""
+    grouped = rf"|[1-9]\d{{0,2}}(?:{_between(written.thousands)}\d{{3}})+" if written.thousands else ""
+    return rf"^[+-]?(?:(?:\d+{grouped})(?:[{written.decimal}]\d*)?|[{written.decimal}]\d+)$"
+
+
+def _alone(text: ir.StringValue, written: Numbers) -> ir.StringValue:
+    """The number without what stands beside it, its sign kept.
+
+    After a letter comes a digit: `Rs.50` is not Rs and half of one, but `$.50` is half a dollar.
+    """
+    if not written.strip:
+        return text
+    after = {True: r"\d", False: rf"[\d{written.decimal}]"}
+    found = {letter: [mark for mark in written.strip if mark[-1].isalpha() == letter] for letter in after}
+    fronts = [f"(?:{_any(some)})[{BLANK}]*([+-]?{after[letter]})" for letter, some in found.items() if some]
+    kept = "".join(rf"\{group}" for group in range(1, len(fronts) + 2))
+    return text.re_replace(rf"^([+-]?)[{BLANK}]*(?:{'|'.join(fronts)})|[{BLANK}]*(?:{_any(written.strip)})$", kept)
+
+
+def _plain(text: ir.StringValue, written: Numbers) -> ir.StringValue:
+    """The number with a decimal point and without signs of thousands."""
+    whole = text.re_replace(_between(written.thousands), "") if written.thousands else text
+    return whole if written.decimal == "." else whole.replace(written.decimal, ".")
+
+
+def _between(sign: str) -> str:
+    """The pattern of what stands between thousands."""
+    return f"[{SPACES if sign in SPACES else sign}]"
+
+
+def _any(texts: Iterable[str]) -> str:
+    """The pattern of any of the texts, the longest first."""
+    return "|".join(re.escape(text) for text in sorted(texts, key=len, reverse=True))
 
 
 def moment(engine: Engine, text: ir.StringValue, formats: tuple[str, ...] = ()) -> ir.TimestampValue:

@@ -15,7 +15,8 @@ from tandem.params import Bot, CleaningParams, DominantUser, ImpossibleValue, Ne
 Store = Callable[[ir.Table], ir.Table]
 """Computes an expression and keeps its rows: `Engine.store`."""
 
-ACTED = ["place", "file", "row", "user_id", "product_id", "kind", "time", "order_id", "quantity", "unit_price"]
+SAID = ["user_id", "product_id", "kind", "order_id", "quantity", "unit_price"]
+ACTED = ["place", "file", "row", "time", "microseconds", *SAID]
 BOUNDED = {"max_price": ("unit_price", "price"), "max_quantity": ("quantity", "stock")}
 """The columns of the tables that a bound of `impossible_value` is for."""
 
@@ -165,11 +166,10 @@ def _mean_of(rows: ir.Table, unit: str, what: str, total: str, units: str) -> ir
 
 def _repeated(rows: ir.Table, bounds: NearDuplicate) -> ir.Table:
     again = rows.filter(rows.user_id.notnull() & rows.kind.isin(list(bounds.window_s)))
-    same = ["user_id", "product_id", "kind", "order_id", "quantity", "unit_price"]
-    runs = again.mutate(repeats=_close(again, ibis.window(group_by=same, order_by=["time", "file", "row"]), bounds))
-    so_far = ibis.window(group_by=same, order_by=["time", "file", "row"], preceding=None, following=0)
+    runs = again.mutate(repeats=_close(again, ibis.window(group_by=SAID, order_by=["time", "file", "row"]), bounds))
+    so_far = ibis.window(group_by=SAID, order_by=["time", "file", "row"], preceding=None, following=0)
     runs = runs.mutate(run=(~runs.repeats).cast("int64").sum().over(so_far))
-    of_run = ibis.window(group_by=[*same, "run"], order_by=["time", "file", "row"])
+    of_run = ibis.window(group_by=[*SAID, "run"], order_by=["time", "file", "row"])
     first = runs.file.first().over(of_run) + " row " + runs.row.first().over(of_run).cast("string")
     reason = "repeats " + first + " within " + runs.kind.cases(*((k, f"{w:g} s") for k, w in bounds.window_s.items()))
     return _found(runs.mutate(why=reason).filter(ibis._.repeats), "near_duplicate", ibis._.why)
@@ -177,12 +177,9 @@ def _repeated(rows: ir.Table, bounds: NearDuplicate) -> ir.Table:
 
 def _close(rows: ir.Table, same: Any, bounds: NearDuplicate) -> ir.BooleanValue:
     """Whether an event lies within its kind's window of the one before, in the windows `same`."""
-    before = rows.time.lag().over(same)
-    close = [
-        (rows.kind == kind) & (rows.time <= before + ibis.interval(microseconds=round(window_s * 1_000_000)))
-        for kind, window_s in bounds.window_s.items()
-    ]
-    return ibis.or_(*close).fill_null(False)
+    pause = rows.microseconds - rows.microseconds.lag().over(same)
+    windows = bounds.window_s.items()
+    return ibis.or_(*((rows.kind == k) & (pause <= round(w * 1_000_000)) for k, w in windows)).fill_null(False)
 
 
 def _timed(rows: ir.Table, told: ir.Table, odd: Callable[[ir.Table], ir.IntegerValue]) -> ir.Table:
@@ -196,24 +193,24 @@ def _timed(rows: ir.Table, told: ir.Table, odd: Callable[[ir.Table], ir.IntegerV
 
 def _quarters(rows: ir.Table) -> ir.IntegerValue:
     """Minutes past the quarter of an hour: 0 at midnight in every time zone of today."""
-    return rows.time.epoch_seconds() // 60 % 15
+    return rows.microseconds // 60_000_000 % 15
 
 
 def _seconds(rows: ir.Table) -> ir.IntegerValue:
-    return rows.time.epoch_seconds() % 60
+    return rows.microseconds // 1_000_000 % 60
 
 
 class _Slim(NamedTuple):
     """What is asked of all rows."""
 
-    rows: ir.Table  # `place`, `user`, `met`, `kind`, `time` and whether a value is `beyond` its bounds
+    rows: ir.Table  # `place`, MET, `kind`, `time` and whether a value is `beyond` its bounds
     users: ir.Table  # `user`, `events`
     store: Store
 
 
 def _slim(live: ir.Table, params: CleaningParams, store: Store) -> _Slim:
     beyond = ibis.or_(*(applies for applies, _ in _beyond(live, params.impossible_value)))
-    rows = store(live.select("place", "user", "met", "kind", "time", beyond=beyond))
+    rows = store(live.select("place", "user", "met", "kind", "time", "microseconds", beyond=beyond))
     users = store(rows.filter(rows.user.notnull()).group_by("user").agg(events=ibis._.count()))
     return _Slim(rows, users, store)
 

@@ -2,12 +2,15 @@
 
 from datetime import date
 from pathlib import PurePosixPath
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 UNIX = {"unix_s": 1_000_000, "unix_ms": 1_000, "unix_us": 1}
 """Microseconds in one unit of a time that is counted since 1970-01-01 UTC, by the name that `time_formats` takes."""
+
+SIGNS = ("+", "-", ".", ",", "'", "’")
+"""What stands in numbers beside digits."""
 
 
 class Strict(BaseModel):
@@ -58,10 +61,18 @@ def _group(pattern: str) -> str:
     return pattern
 
 
+def _beside_numbers(text: str) -> str:
+    found = text.strip()
+    if not found or found in SIGNS or any(map(str.isnumeric, found)):
+        raise ValueError("must be a text beside a number, such as `€` or `EUR`: no digits, no sign of a number alone")
+    return found
+
+
 Regex = Annotated[str, AfterValidator(_regex)]
 Group = Annotated[str, AfterValidator(_group)]
 TimeFormat = Annotated[str, AfterValidator(_time_format)]
 RawColumn = Annotated[str, Field(min_length=1)]
+BesideNumbers = Annotated[str, AfterValidator(_beside_numbers)]
 Below = Annotated[str, AfterValidator(_glob)]
 """A pattern of files below the source's folder."""
 
@@ -100,6 +111,20 @@ class Picture(Strict):
 
 
 Cell = RawColumn | Levels | Split | Ordinal | Picture
+
+
+class Numbers(Strict):
+    """How numbers are written: their signs, and texts such as that of a currency that may stand at either end."""
+
+    decimal: Literal[".", ","] = "."
+    thousands: Literal[".", ",", "'", "’", " ", "\u00a0", "\u202f"] | None = None  # each space stands for all three
+    strip: tuple[BesideNumbers, ...] = ()
+
+    @model_validator(mode="after")
+    def _has_two_signs(self) -> Self:
+        if self.decimal == self.thousands:
+            raise ValueError(f"`decimal` (a point by default) and `thousands` are both `{self.decimal}`: must differ")
+        return self
 
 
 class KindColumn(Strict):

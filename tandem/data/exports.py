@@ -70,6 +70,27 @@ def find(source: Source, folder: Path) -> Exports:
     return Exports(of, [name for name in held if name not in read])
 
 
+def of_file(block: Block, folder: Path, name: str) -> list[Export]:
+    """What the block reads of the one file `name` below `folder`: the file, members of an archive, or nothing.
+
+    Raises:
+        SourceError: an archive that is damaged or not to be trusted.
+    """
+    pattern, _, inner = block.files.partition("!")
+    if not _fits(PurePosixPath(name).parts, PurePosixPath(pattern).parts):
+        return []
+    return _members(folder, name, inner or "*")
+
+
+def _fits(name: tuple[str, ...], pattern: tuple[str, ...]) -> bool:
+    """Whether a pattern matches a path, both in their parts; `**` stands for any number of folders."""
+    if not pattern or not name:
+        return not pattern and not name
+    if pattern[0] == "**":
+        return _fits(name, pattern[1:]) or _fits(name[1:], pattern)
+    return fnmatchcase(name[0], pattern[0]) and _fits(name[1:], pattern[1:])
+
+
 def header(export: Export, block: Block) -> list[str]:
     """The raw columns of a file, after the block's shapes.
 

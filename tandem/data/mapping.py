@@ -23,8 +23,11 @@ ORIGIN = {
 }
 """Where a row stands, and what it says."""
 
-MET = ("user", "met")
-"""Hashes of an event's user, and of what the user did with which product: they narrow down, and decide nothing."""
+MET = ("microseconds", "user", "met")
+"""An event's time since 1970-01-01 UTC, and hashes of its user and of what the user did with which product.
+
+The hashes narrow down, and decide nothing.
+"""
 
 VERDICT = {"rule": "string", "reason": "string"}
 CELLS = dt.Map(dt.string, dt.string)
@@ -57,7 +60,7 @@ def judge(engine: Engine, rows: ir.Table, block: Block, told: FromEvents | None)
     further = [name for name in judged.columns if name.startswith("told_") or name.endswith("_gap_minutes")]
     judged = judged.mutate(record=record, alike=judged.says.hash())
     if block.table is schema.EVENTS:
-        judged, further = _with_met(judged), [*MET, *further]
+        judged, further = _with_met(engine, judged), [*MET, *further]
     return judged.select(*ORIGIN, *VERDICT, *block.table.names, *further)
 
 
@@ -190,9 +193,10 @@ def _key(known: ir.Table, block: Block) -> ir.StringValue:
     return ibis.and_(*(part.notnull() for part in parts)).ifelse(key, ibis.null(str))
 
 
-def _with_met(rows: ir.Table) -> ir.Table:
+def _with_met(engine: Engine, rows: ir.Table) -> ir.Table:
     user = rows.user_id.notnull().ifelse(rows.user_id.hash(), ibis.null("int64"))
-    return rows.mutate(user=user, met=user ^ rows.product_id.hash() ^ rows.kind.hash())
+    met = user ^ rows.product_id.hash() ^ rows.kind.hash()
+    return rows.mutate(microseconds=engine.microseconds(rows.time), user=user, met=met)
 
 
 def _value(engine: Engine, texts: ir.Table, column: Column, block: Block) -> ir.Value:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tandem import files
-from tandem.data import exports, mapping
+from tandem.data import exports, headers, mapping
 from tandem.data.batches import Export
 from tandem.data.blocks import FREE, Block
 from tandem.data.engine import Engine
@@ -23,7 +23,6 @@ from tandem.data.sources import Source
 from tandem.errors import SourceError
 from tandem.params import IngestParams
 from tandem.privacy import pseudonyms
-from tandem.unseen import drift
 
 log = logging.getLogger(__name__)
 
@@ -31,8 +30,10 @@ INDEX = "index.json"
 SCRATCH = "scratch"
 """A folder beside the parts for what does not fit into memory meanwhile."""
 
-SAMPLED = 1000
-"""Rows that a proposal for a changed header looks at."""
+SHOWN = 10
+"""New keys of JSON that are told by name."""
+
+WAY_OUT = "If the file should not have come in: docs/intake.md says how to take it out again."
 
 
 @dataclass(frozen=True)
@@ -97,13 +98,15 @@ class Parts:
         known = {file.name for part in parts for file in part.files}
         new = [export for export in found if export.name not in known]
         if new:
-            headers = {export.name: exports.header(export, block) for export in new}
-            for export in new:
-                exports.check(headers[export.name], export, block)
-            _same_columns(headers, new, found, block, parts)
-            columns = {column: None for header in headers.values() for column in header}
-            columns |= dict.fromkeys(sorted(block.may_have.intersection(block.named)))
-            parts.append(self._read(block, new, list(columns), here, folder))
+            first = next((e for e in found if parts and e.name == parts[0].files[0].name), None)
+            try:
+                named = headers.check(new, first, block)
+                _tell_new_keys(named, block, parts)
+                columns = {column: None for header in named.values() for column in header}
+                columns |= dict.fromkeys(sorted(block.may_have.intersection(block.named)))
+                parts.append(self._read(block, new, list(columns), here, folder))
+            except SourceError as error:
+                raise SourceError(f"{error}\n{WAY_OUT}") from None
             files.write_json([_entry(part) for part in parts], folder / INDEX)
         _remove_others(folder, {part.path for part in parts})
         return parts
@@ -194,29 +197,15 @@ def _still(part: Part, here: dict[str, tuple[str, int]]) -> bool:
     return part.path.exists() and all(here.get(file.name) == (file.sha256, file.bytes) for file in part.files)
 
 
-def _same_columns(
-    headers: dict[str, list[str]], new: list[Export], found: list[Export], block: Block, parts: list[Part]
-) -> None:
-    """Raise when a new file has other columns than those before it; records of JSON may lack any that is not needed."""
-    if block.format in FREE:
+def _tell_new_keys(named: dict[str, list[str]], block: Block, parts: list[Part]) -> None:
+    """Of JSON, whose keys may come and go, tell those that no file had which was read before."""
+    known = {column for part in parts for column in part.columns}
+    if block.format not in FREE or not known:
         return
-    first = next((e for e in found if parts and e.name == parts[0].files[0].name), new[0])
-    before = headers.get(first.name) or exports.header(first, block)
-    for export in new:
-        if drift.compare(before, now := headers[export.name], block, None, None):
-            samples = _samples(first, block), _samples(export, block)
-            difference = drift.compare(before, now, block, *samples)
-            assert difference is not None
-            raise SourceError(difference.message(str(export.path)))
-
-
-def _samples(export: Export, block: Block) -> dict[str, list[str]]:
-    """Some values of each column."""
-    first = next(exports.batches(export, block), None)
-    if first is None:
-        return {}
-    columns = {name: first.cells.column(name).slice(0, SAMPLED).to_pylist() for name in first.cells.schema.names}
-    return {name: [value for value in values if value] for name, values in columns.items()}
+    for name, columns in named.items():
+        if new := [column for column in columns if column not in known]:
+            more = f" and {len(new) - SHOWN} more" if len(new) > SHOWN else ""
+            log.warning("%s has keys that no file before it had: %s%s", name, ", ".join(new[:SHOWN]), more)
 
 
 def _remove_others(folder: Path, kept: set[Path]) -> None:

@@ -63,7 +63,7 @@ def _of_reading(rows: ir.Table, block: Block) -> list[Rule]:
         name, text = column.name, rows[f"text_{column.name}"]
         if name in block.required:
             found.append(Rule(f"missing_{name}", text.isnull(), f"{name} is missing"))
-        if what := _what(column):
+        if what := _what(column, block):
             unreadable = text.notnull() & rows[name].isnull()
             found.append(Rule(f"unreadable_{name}", unreadable, ibis.literal(f"{name} ") + quote(text) + f" is {what}"))
     return found
@@ -130,7 +130,9 @@ def _mapped(block: Block) -> list[Column]:
     return [column for column in block.table.columns if column.name in block.columns]
 
 
-def _what(column: Column) -> str | None:
+def _what(column: Column, block: Block) -> str | None:
     if column.type == schema.TIME:
         return "not a time"
-    return "not a number" if cells.dtype(column).is_floating() else None
+    if not cells.dtype(column).is_floating():
+        return None
+    return "not a number written as `numbers` says" if block.numbers else "not a number"

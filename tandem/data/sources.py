@@ -14,6 +14,9 @@ from tandem.data.blocks import Block, Events, Products, Relations, Reviews, User
 from tandem.data.entries import Below, RawColumn, Strict
 from tandem.errors import SourceError
 
+NAME = "^[a-z][a-z0-9_]*$"
+"""How sources and extracts may be called."""
+
 
 class Download(Strict):
     """A file at the publisher's official address."""
@@ -27,7 +30,7 @@ class Download(Strict):
 class Extract(Strict):
     """Rows of an SQL database, kept as raw Parquet files `<name>-<n>.parquet`."""
 
-    name: str = Field(pattern="^[a-z][a-z0-9_]*$")
+    name: str = Field(pattern=NAME)
     url_variable: str = Field(pattern="^[A-Z][A-Z0-9_]*$")  # of the environment; its value is a SQLAlchemy URL
     query: str = Field(min_length=1)
     cursor: RawColumn | None = None  # `:since` in the query is its largest value so far
@@ -78,7 +81,7 @@ class FromEvents(Strict):
 class Source(Strict):
     """One dataset or shop."""
 
-    name: str = Field(pattern="^[a-z][a-z0-9_]*$")
+    name: str = Field(pattern=NAME)
     title: str
     timezone: str  # of times that name none
     currency: str | None = Field(None, pattern="^[A-Z]{3}$")
@@ -178,7 +181,11 @@ def _known_sources(folder: Path) -> str:
 def _explain(error: ValidationError, path: Path) -> str:
     lines = []
     for problem in error.errors():
-        key = ".".join(str(part) for part in problem["loc"])
+        key, said = ".".join(str(part) for part in problem["loc"]), problem["msg"].removeprefix("Value error, ")
         came = "" if problem["type"] == "missing" or isinstance(problem["input"], dict) else f" = {problem['input']!r}"
-        lines.append(f"{path}: `{key}`{came}: {problem['msg'].removeprefix('Value error, ')}")
+        if not key:
+            said = "must be keys and values, such as `name: shop`" if problem["type"] == "model_type" else said
+            lines.append(f"{path}: {said}")
+        else:
+            lines.append(f"{path}: `{key}`{came}: {said}")
     return "\n".join(lines)

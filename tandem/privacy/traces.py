@@ -29,6 +29,14 @@ import pyarrow.compute as pc
 import pyarrow.ipc
 import pyarrow.parquet as pq
 
+SQLITE = b"SQLite format 3\0"
+"""How a database begins."""
+
+ERASED = "erased"
+"""What stands where a trace stood, in what is edited and not made anew."""
+
+ENCODINGS = ("utf-8", "utf-16-le", "utf-32-le")
+
 CHUNK = 4 * 1024 * 1024
 IN_MEMORY = 64 * 1024 * 1024
 DEEPEST = 6
@@ -58,10 +66,11 @@ class Search:
         self.counts: Counter[str] = Counter()
         self.closed: list[str] = []
         texts = [*pseudonyms]
-        self._needles = {needle for text in texts for needle in (*_encoded(text), bytes.fromhex(text))}
+        self._needles = {needle: put for text in texts for needle, put in _encoded(text).items()}
+        self._needles |= {bytes.fromhex(text): ERASED.encode() for text in texts}
         self._word: re.Pattern[bytes] | None = None
         if is_unmistakable(user_id):
-            self._needles |= set(_encoded(user_id)[1:])
+            self._needles |= _encoded(user_id, ENCODINGS[1:])
             written = {user_id.encode(), json.dumps(user_id)[1:-1].encode(), _gbk(user_id)}
             self._word = re.compile(rb"(?<![A-Za-z0-9_])(?:%s)(?![A-Za-z0-9_])" % b"|".join(map(re.escape, written)))
             texts.append(user_id)
@@ -94,6 +103,12 @@ class Search:
         """Whether these bytes, as they are, hold the person."""
         return any(needle in content for needle in self._needles) or bool(self._word and self._word.search(content))
 
+    def without(self, content: bytes) -> bytes:
+        """These bytes with `erased` in place of each trace, in the encoding that the trace has."""
+        for needle, put in self._needles.items():
+            content = content.replace(needle, put)
+        return self._word.sub(ERASED.encode(), content) if self._word else content
+
     def _in_bytes(self, chunks: Iterable[bytes]) -> bool:
         rest = b""
         for chunk in chunks:
@@ -114,7 +129,7 @@ class Search:
             b"PK\x03\x04": ("zip", self._in_zip),
             b"PAR1": ("Parquet", lambda s, n, d: self._in_table(_parquet(s))),
             b"ARROW1": ("Arrow", lambda s, n, d: self._in_table(_arrow(s))),
-            b"SQLite format 3\0": ("SQLite", self._in_database),
+            SQLITE: ("SQLite", self._in_database),
         }
         return next((reader for magic, reader in readers.items() if head.startswith(magic)), None)
 
@@ -168,8 +183,9 @@ PACKED: dict[bytes, Callable[[Any], Any]] = {
 """How compressed files are opened, by their first bytes."""
 
 
-def _encoded(text: str) -> list[bytes]:
-    return [text.encode(encoding) for encoding in ("utf-8", "utf-16-le", "utf-32-le")]
+def _encoded(text: str, encodings: Iterable[str] = ENCODINGS) -> dict[bytes, bytes]:
+    """What a text may look like, and what to put there instead."""
+    return {text.encode(encoding): ERASED.encode(encoding) for encoding in encodings}
 
 
 def _gbk(text: str) -> bytes:

@@ -15,6 +15,9 @@ SAMPLED = 8
 """Files of one group that are read; of the others the head alone."""
 
 HEAD_BYTES = 1 << 16
+HELD_OUT = re.compile(
+    r"(?i)(?<![a-z])(test(set|_set)?|truth|groundtruth|future|labels?|valid|validation|hold_?out|held_?out)(?![a-z])"
+)
 NO_DATA = re.compile(
     r"(?i)^(readme|licen[cs]e|provenance|copying|changelog|notice)|\.(md|py|ipynb|html?|pdf|yaml|yml)$"
 )
@@ -38,7 +41,10 @@ def raw_files(path: Path) -> tuple[Path, list[str]]:
 
 
 def groups(folder: Path, heads: list[Look]) -> list[Group]:
-    """Files that look alike together; of each group some are read in full."""
+    """Files that look alike together; of each group some are read in full.
+
+    Those held out for evaluation, by their names, are left out of a group with others.
+    """
     alike: dict[tuple[Any, ...], list[Look]] = defaultdict(list)
     sequences = {(PurePosixPath(h.name).parent, h.delimiter or "\t") for h in heads if h.format == "sequences"}
     for head in heads:
@@ -46,6 +52,10 @@ def groups(folder: Path, heads: list[Look]) -> list[Group]:
             alike[_likeness(_as_sequences(head, sequences))].append(head)
     others = [head.name for head in heads]
     return _aligned([_group(folder, members, others, sequences) for members in alike.values()])
+
+
+def _is_held_out(head: Look) -> bool:
+    return HELD_OUT.search(PurePosixPath(head.name).name.partition(".")[0]) is not None
 
 
 def _aligned(groups: list[Group]) -> list[Group]:
@@ -84,7 +94,7 @@ def _likeness(head: Look) -> tuple[Any, ...]:
         return head.format, len(head.header), path.parent, path.suffix if head.format == "sequences" else path.name
     if head.header == ("@key", "@value"):
         return head.format, _stem(path), profile.depth(head.records[0][1] or "")
-    return head.format, head.delimiter, frozenset(head.header)
+    return head.format, head.delimiter, frozenset(head.header), head.sheet
 
 
 def _stem(path: PurePosixPath) -> str:
@@ -92,14 +102,21 @@ def _stem(path: PurePosixPath) -> str:
 
 
 def _group(folder: Path, members: list[Look], others: list[str], sequences: set[tuple[Any, str]]) -> Group:
+    held = [member.name for member in members if _is_held_out(member)]
+    members = [member for member in members if member.name not in held] or members
     files = [member.name for member in members]
-    chosen = files[:: max(1, -(-len(files) // SAMPLED))]
-    most = look.WHOLE_BYTES // len(chosen)
-    looks = [_as_sequences(look.at(folder / file, file, max(most, HEAD_BYTES)), sequences) for file in chosen]
+    chosen = members[:: max(1, -(-len(files) // SAMPLED))]
+    most = max(look.WHOLE_BYTES // len(chosen), HEAD_BYTES)
+    looks = [_as_sequences(look.at(folder / one.name, one.name, most, one.sheet), sequences) for one in chosen]
     header = list(dict.fromkeys(name for one in looks for name in one.header))
     profiles = {name: profile.of(_together(looks, name)) for name in header}
     group = Group(_pattern(files, others), files, looks[0], profiles)
     group.doubts += [f"{one.name}: {note}" for one in looks for note in one.notes if one.format != "matrix"]
+    if held:
+        kept_out = not set(held) & _matched(group.pattern, others)
+        what = "they are left out of `files`" if kept_out else "leave them out of `files`"
+        what = "all that this block reads; remove it if so" if held == files else what
+        group.doubts.append(f"held out for evaluation, by the name: {', '.join(held[:3])}: {what}")
     encodings = {one.encoding for one in looks if one.encoding}
     if len(encodings) > 1:
         group.doubts.append(f"the files differ in encoding: {', '.join(sorted(encodings))}")
@@ -123,6 +140,7 @@ def _pattern(files: list[str], others: list[str]) -> str:
         *([digits.pop()] if len(digits) == 1 else []),
         _common(paths),
         f"*.{ends.pop()}" if len(ends) == 1 else "*",
+        _begun(paths),
     ]
     for pattern in (place + name for name in tries):
         if _matched(pattern, others) == set(files):
@@ -135,6 +153,15 @@ def _common(paths: list[PurePosixPath]) -> str:
     return _prefix([path.name for path in paths]) + "*" + _prefix(reversed_names)[::-1]
 
 
+def _begun(paths: list[PurePosixPath]) -> str:
+    """With the characters in which the names first differ: `log_[ab]*.csv`."""
+    names = [path.name for path in paths]
+    begin, end = _prefix(names), _prefix([name[::-1] for name in names])[::-1]
+    following = {name[len(begin)] for name in names if len(name) > len(begin)}
+    plain = all(letter.isalnum() for letter in following)
+    return f"{begin}[{''.join(sorted(following))}]*{end}" if following and plain else f"{begin}*{end}"
+
+
 def _prefix(texts: list[str]) -> str:
     low, high = min(texts), max(texts)
     return low[: next((i for i, (a, b) in enumerate(zip(low, high, strict=False)) if a != b), len(low))]
@@ -142,4 +169,5 @@ def _prefix(texts: list[str]) -> str:
 
 def _matched(pattern: str, files: list[str]) -> set[str]:
     translated = re.escape(pattern).replace(r"\*\*/", "(.*/)?").replace(r"\*", "[^/]*")
+    translated = translated.replace(r"\[", "[").replace(r"\]", "]")
     return {file for file in files if re.fullmatch(translated, file)}

@@ -1,28 +1,14 @@
-"""A proposed block, and how the columns of its files fill it: each choice with its evidence and its doubts."""
+"""How the columns of some files fill a proposed block: each choice with its evidence and its doubts."""
 
 import re
-from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from tandem.unseen import names, roles
+from tandem.unseen import evidence, names, notation, words
+from tandem.unseen.blocks import START, Proposal, wanted
 from tandem.unseen.look import Look
 from tandem.unseen.profile import Profile
 from tandem.unseen.roles import Group, Key
-
-START = "2000-01-01"
-"""Where times begin that are made of places in order."""
-
-
-@dataclass
-class Proposal:
-    """One block of the draft: its keys, and a comment for each."""
-
-    table: str
-    keys: dict[str, Any]
-    about: list[str]
-    unsure: list[str]
-    notes: dict[str, str]  # by canonical column
 
 
 def map_columns(group: Group, block: Proposal, links: list[Key], pictures: list[Look]) -> None:
@@ -41,36 +27,24 @@ def map_columns(group: Group, block: Proposal, links: list[Key], pictures: list[
             continue
         found = group.profiles[raw]
         columns[ours] = _cell(ours, raw, group, pictures)
-        block.notes[ours] = _evidence(group, meaning, links)
+        block.notes[ours] = evidence.of(group, meaning, columns[ours], links)
         if found.type == "whole" and ours.endswith("_id"):
             block.keys.setdefault("integers", []).append(ours)
-        if found.type in ("money", "decimal_comma"):
-            block.unsure.append(f"`{raw}` is written with {_written(found)}, which is not read as a number yet")
+        if ours == "rating" and (stars := words.ratings(found)):
+            block.keys["translate"] = {"rating": stars}
+            block.unsure.append(f"`{raw}` is put into numbers by `translate`; what is not listed there is refused")
     if block.table in ("events", "reviews") and "time" not in columns:
         columns["time"] = {"ordinal": "@row", "start": START, "step_minutes": 1}
         block.unsure.append(f"no times: the order of rows counts as times from {START} on")
     block.keys["columns"] = columns
+    notation.set_numbers(group, block)
     _set_picture(group, block, pictures)
-    _set_time(group, block)
+    notation.set_time(group, block)
     _set_attributes(group, block)
     if block.table == "events":
         set_kind(group, block)
         _set_sessions(group, block)
         _note_oddities(group, block)
-
-
-def wanted(table: str) -> list[tuple[str, str]]:
-    """Columns of the table that may be mapped, each with the meaning that fits."""
-    events = ("product_id", "user_id", "time", "session_id", "order_id", "quantity", "unit_price")
-    products = ("product_id", "title", "description", "category", "brand", "unit_price", "stock", "image")
-    reviews = ("product_id", "user_id", "time", "rating", "headline", "text", "language")
-    listed = {"events": events, "products": products, "reviews": reviews, "users": ("user_id",)}[table]
-    ours = {"headline": "title", "unit_price": "price" if table == "products" else "unit_price"}
-    return [(ours.get(meaning, meaning), meaning) for meaning in listed]
-
-
-def _written(found: Profile) -> str:
-    return f"a sign of {found.currency}" if found.type == "money" and found.currency else "a comma"
 
 
 def _cell(ours: str, raw: str, group: Group, pictures: list[Look]) -> Any:
@@ -106,20 +80,6 @@ def _set_picture(group: Group, block: Proposal, pictures: list[Look]) -> None:
         block.notes["image"] = f"{len(called)} of {len(paths)} pictures are called after a `{raw}`"
 
 
-def _set_time(group: Group, block: Proposal) -> None:
-    time = group.of("time")
-    if "time" not in block.keys["columns"] or time is None or time.time is None:
-        return
-    formats = [how for how in time.time.formats if how != "iso"]
-    if formats:
-        block.keys["time_formats"] = formats[:1]
-    if len(formats) > 1:
-        raw = group.column("time")
-        block.unsure.append(
-            f"`{raw}` fits {' and '.join(formats)} alike: no day above 12 decides which; `{formats[0]}` taken"
-        )
-
-
 def _set_attributes(group: Group, block: Proposal) -> None:
     """Segments of users, and what is left of products; columns that may name a person are left out."""
     if block.table == "users":
@@ -145,20 +105,21 @@ def set_kind(group: Group, block: Proposal) -> None:
     """The kind, by a column's values, by codes in common use, or by what else is there."""
     raw, found = group.column("kind"), group.of("kind")
     if raw and found:
-        known = roles.kinds(found) or roles.codes(found)
+        known = words.kinds(found) or words.codes(found)
         counted = ", ".join(f"{value} × {count}" for value, count in found.top)
         block.keys["kind"] = {"column": raw, "values": {v: known.get(v) for v, _ in sorted(found.top)}}
         block.notes["kind"] = counted
-        if not roles.kinds(found):
+        block.refused += sum(count for value, count in found.top if known.get(value) is None) / found.count
+        if not words.kinds(found):
             block.unsure.append(
                 f"what the codes of `{raw}` mean ({counted}): as in logs with codes like these; ask the shop"
             )
         if strange := [value for value, _ in found.top if value not in known]:
             block.unsure.append(f"`{raw}` = {', '.join(strange)}: kinds unknown, such rows are left out by `null`")
         return
-    words = {word: kind for kind, listed in roles.KINDS.items() if kind for word in listed.split()}
+    known_words = {word: kind for kind, listed in words.KINDS.items() if kind for word in listed.split()}
     parts = re.split(r"[^a-z]+", group.pattern.casefold())
-    by_name = next((words[part.rstrip("s")] for part in parts if part.rstrip("s") in words), None)
+    by_name = next((known_words[part.rstrip("s")] for part in parts if part.rstrip("s") in known_words), None)
     sold = {"order_id", "quantity"} & group.guesses.keys() or "order_id" in block.keys["columns"]
     block.keys["kind"] = by_name or ("purchase" if sold else "view")
     if not by_name:
@@ -189,21 +150,3 @@ def _note_oddities(group: Group, block: Proposal) -> None:
             block.unsure.append(
                 f"`{column}` begins with a digit but for {len(odd)} values such as {starts}: what are they?"
             )
-
-
-def _evidence(group: Group, meaning: str, links: list[Key]) -> str:
-    raw = group.column(meaning) or ""
-    found, guess = group.profiles[raw], group.guesses[meaning][0]
-    kind = {"whole": "integer written like 17850.0"}.get(found.type, found.type)
-    kind = "time" if meaning == "time" else kind
-    told = [f"{guess.why} ({guess.score:.2f}): {kind}", f"{found.distinct} different in {found.count}"]
-    told += [f"{found.share_missing:.1%} missing"] if found.missing else []
-    if found.time and meaning == "time":
-        told.append(f"{found.time.earliest} … {found.time.latest}{', rising' if found.time.rising else ''}")
-    elif found.low is not None and meaning not in roles.WITHHELD:
-        told.append(f"{found.low:g} … {found.high:g}")
-    refers = [k for k in links if (k.group, k.column) == (group.pattern, raw)]
-    told += [f"{k.share:.0%} are in `{k.key}` of {k.to}" for k in refers[:2]]
-    shown = [] if meaning in roles.WITHHELD else found.shown(3)
-    told.append(f"such as {', '.join(map(repr, shown))}" if shown else "samples withheld")
-    return "; ".join(told)

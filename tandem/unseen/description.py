@@ -13,11 +13,14 @@ import yaml
 from pydantic import ValidationError
 
 from tandem.data.sources import Source
-from tandem.unseen import alike, look, names, proposals, roles
-from tandem.unseen.columns import Proposal
+from tandem.unseen import alike, doubts, look, names, proposals, roles, unused
+from tandem.unseen.blocks import Proposal
 from tandem.unseen.look import Look
-from tandem.unseen.proposals import TABLES
+from tandem.unseen.proposals import TABLES, Left
 from tandem.unseen.roles import Group
+
+EXPECTED = 0.05
+"""Share of rows refused on purpose beyond which a snapshot's usual bound may be passed."""
 
 
 @dataclass(frozen=True)
@@ -42,15 +45,15 @@ def describe(path: Path, name: str | None = None) -> Draft:
     """
     folder, found = alike.raw_files(path)
     called = name or _name(path)
-    heads = [look.at(folder / file, file, alike.HEAD_BYTES) for file in found]
+    heads = [head for file in found for head in look.of_file(folder / file, file, alike.HEAD_BYTES)]
     groups = alike.groups(folder, heads)
     for group in groups:
         roles.assign(group)
     links = roles.keys(groups)
     pictures = [head for head in heads if head.format == "pictures"]
     blocks, left = proposals.of(groups, links, pictures)
-    unread = [f"{head.name}: {'; '.join(head.notes)}" for head in heads if head.format == "unknown"]
-    return _draft(called, path, groups, blocks, [*left, *unread], pictures)
+    left += [Left(f"{head.name}: {'; '.join(head.notes)}", unsure=False) for head in heads if head.format == "unknown"]
+    return _draft(called, path, groups, blocks, left, pictures)
 
 
 def _name(path: Path) -> str:
@@ -59,59 +62,78 @@ def _name(path: Path) -> str:
 
 
 def _draft(
-    name: str, path: Path, groups: list[Group], blocks: list[Proposal], left: list[str], pictures: list[Look]
+    name: str, path: Path, groups: list[Group], blocks: list[Proposal], left: list[Left], pictures: list[Look]
 ) -> Draft:
-    head, unsure = _head(name, path, groups, blocks)
-    lines = [*head]
+    told = _told_by_events(blocks)
+    unused.note(blocks, set(told.values()) if told else set())
+    lines = _head(name, path, groups, blocks, left)
     for table in TABLES:
         if mine := [block for block in blocks if block.table == table]:
             lines += ["", f"{table}:", *(line for block in mine for line in _lines(block))]
-    lines += _told_by_events(groups, blocks)
-    lines += _pictures(pictures)
-    lines += ["", "# Not read by any block:", *(f"#   {sentence}" for sentence in left)] if left else []
+    lines += ["", f"products_from_events: {_flow(told)}"] if told is not None else []
+    lines += [*_pictures(pictures), *_params(blocks)]
+    plain = [one.sentence for one in left if not one.unsure]
+    lines += ["", "# Not read by any block:", *(f"#  {_comment(one)[2:]}" for one in plain)] if plain else []
     source, why = _valid("\n".join(lines))
     if why:
         lines.insert(1, f"# UNSURE: this draft cannot be used as it is: {why}")
     text = "\n".join(lines) + "\n"
-    doubts = [line.strip().removeprefix("# UNSURE: ") for line in text.splitlines() if "# UNSURE: " in line]
-    return Draft(text, tuple(groups), tuple(doubts or unsure), source)
+    unsure = [line.strip().removeprefix("# UNSURE: ") for line in text.splitlines() if "# UNSURE: " in line]
+    return Draft(text, tuple(groups), tuple(unsure), source)
 
 
-def _head(name: str, path: Path, groups: list[Group], blocks: list[Proposal]) -> tuple[list[str], list[str]]:
+def _head(name: str, path: Path, groups: list[Group], blocks: list[Proposal], left: list[Left]) -> list[str]:
     times = [t.time for g in groups if (t := g.of("time")) and t.time]
-    currencies = {p.currency for g in groups for p in g.profiles.values() if p.currency}
     priced = any({"price", "unit_price"} & block.keys["columns"].keys() for block in blocks)
-    unsure = []
+    currencies = {p.currency for g in groups for p in g.profiles.values() if p.currency}
+    unsure = [one.sentence for one in left if one.unsure]
+    for block in blocks:
+        if block.table == "events" and not {"user_id", "order_id"} & block.keys["columns"].keys():
+            unsure.append(f"{block.groups[0].label}: {doubts.no_user(block.groups[0])}")
     if not times or not all(time.zoned for time in times):
         unsure.append("time zone of the shop: no time names one; UTC taken")
     if priced and len(currencies) != 1:
         unsure.append("currency: no price names one; add `currency: EUR` or whatever it is")
-    lines = [
+    return [
         f"# A draft made by looking at {path.name}; judge each UNSURE line, then remove it.",
         f"name: {name}",
         f"title: {_flow(f'{name}: say what it is, whose, and under which licence')}",
         "timezone: UTC",
         *([f"currency: {currencies.pop()}"] if len(currencies) == 1 else []),
-        *(f"# UNSURE: {sentence}" for sentence in unsure),
+        *(_comment(f"UNSURE: {sentence}").strip() for sentence in unsure),
     ]
-    return lines, unsure
 
 
-def _told_by_events(groups: list[Group], blocks: list[Proposal]) -> list[str]:
+def _params(blocks: list[Proposal]) -> list[str]:
+    """Values of params.yaml that the draft needs: attributes of users that get in, rows that are refused on purpose."""
+    found = [name for block in blocks if block.table == "users" for name in block.keys.get("attributes", {})]
+    refused = max((block.refused for block in blocks), default=0.0)
+    lines = []
+    if found:
+        lines.append("  # UNSURE: may these attributes of users be kept? They serve slices and fairness alone")
+        lines.append(f"  privacy: {_flow({'user_attributes': list(dict.fromkeys(found))})}")
+    if refused > EXPECTED:
+        lines.append(
+            f"  # UNSURE: {refused:.0%} of the rows of a block are refused as no sales or kinds unknown: is that so?"
+        )
+        lines.append(f"  validate: {_flow({'max_refused_share': round(min(1.0, refused + 0.1), 2)})}")
+    return ["", "params:", *lines] if lines else []
+
+
+def _told_by_events(blocks: list[Proposal]) -> dict[str, str] | None:
     """`products_from_events`, wherever events may know a product that no product file has."""
     events = [block for block in blocks if block.table == "events"]
     if not events:
-        return []
-    patterns = {block.keys["files"] for block in events}
+        return None
     told: dict[str, str] = {}
-    for group in (g for g in groups if g.pattern in patterns):
+    for group in (group for block in events for group in block.groups):
         for ours in ("title", "category", "brand"):
             raw = group.column(ours)
             if raw and ours not in told and group.profiles[raw].type != "list":
                 told[ours] = raw
     if any("unit_price" in block.keys["columns"] for block in events):
         told["price"] = "unit_price"
-    return ["", f"products_from_events: {_flow(told)}"]
+    return told
 
 
 def _pictures(pictures: list[Look]) -> list[str]:
@@ -126,12 +148,16 @@ def _pictures(pictures: list[Look]) -> list[str]:
 def _lines(block: Proposal) -> list[str]:
     """The block as YAML, evidence beside the columns, doubts above them."""
     first, *rest = block.keys.items()
-    lines = [*(f"  # {sentence}" for sentence in block.about), *(f"  # UNSURE: {doubt}" for doubt in block.unsure)]
+    lines = [f" {_comment(sentence)}" for sentence in block.about]
+    lines += [f" {_comment(f'UNSURE: {doubt}')}" for doubt in block.unsure]
     lines.append(f"  - {first[0]}: {_flow(first[1])}")
     for key, value in rest:
         if key == "columns":
             lines.append("    columns:")
             lines += [f"      {ours}: {_flow(raw)}{_comment(block.notes.get(ours))}" for ours, raw in value.items()]
+        elif key == "rules":
+            lines.append("    rules:")
+            lines += [f"      - {_flow(rule)}" for rule in value]
         elif key == "kind":
             lines.append(f"    kind: {_flow(value)}{_comment(block.notes.get('kind'))}")
         else:

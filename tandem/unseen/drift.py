@@ -18,6 +18,9 @@ from tandem.unseen.profile import Profile
 RENAMED = 0.6
 """Likeness from which a column gone and a new one are taken for one that was renamed."""
 
+OPEN = "???"
+"""Stands in a proposal for a column that is not known."""
+
 Samples = Mapping[str, list[str]]
 
 
@@ -53,6 +56,11 @@ class Difference:
         told += [f"  renamed, it seems: `{r.before}` to `{r.now}` ({r.why})" for r in self.renamed]
         return "\n".join([*told, *self._proposed(file)])
 
+    @property
+    def stops_reading(self) -> bool:
+        """A column is gone, or has another name now, from which the block reads something."""
+        return bool(self.needed) or any(pair.before in self.block.named for pair in self.renamed)
+
     def _proposed(self, file: str) -> list[str]:
         mapped = [pair for pair in self.renamed if pair.before in self.block.named]
         unused = [r.before for r in self.renamed if r not in mapped] + [r.now for r in self.renamed if r not in mapped]
@@ -63,25 +71,26 @@ class Difference:
                 f"    may_have: {_flow(listed)}",
             ]
         lost = [f"`{name}` ({', '.join(read)})" for name, read in self.needed.items()]
+        condition = "If the pairs are right, give" if mapped else "Give"
         return [
             *([f"No new column looks like {' and '.join(lost)}: ask who exports the file."] if lost else []),
-            "If the pairs are right, give files with the new header a block of their own, and narrow the pattern",
-            f"`{self.block.files}` so that it does not match them:",
+            f"{condition} files with the new header a block of their own, and narrow the pattern",
+            f"`{self.block.files}` so that it does not match them"
+            + (f"; `{OPEN}` stands for a column to be named, or its line goes:" if lost else ":"),
             *_indented(self._own_block(file)),
         ]
 
     def _own_block(self, file: str) -> str:
-        """The present block with the new names, for this file alone."""
-        pairs = {pair.before: pair.now for pair in self.renamed}
+        """The present block with the new names, for this file alone; `???` for each that is not known."""
+        pairs = {pair.before: pair.now for pair in self.renamed} | dict.fromkeys(self.needed, OPEN)
         given = self.block.model_dump(mode="json", exclude_unset=True)
-        without = {name for name in self.block.columns if any(raw in self.needed for raw in self.block.raw_of(name))}
-        columns = {name: raw for name, raw in given["columns"].items() if name not in without}
-        given |= {"files": f"**/{PurePosixPath(file).name}", "columns": columns}
+        given["files"] = f"**/{PurePosixPath(file).name}"
         for key in ("integers", "upper", "corrections"):
             if key in given:
-                given[key] = sorted(set(given[key]) - without)
+                given[key] = sorted(given[key])
         given.pop("may_have", None)
-        return yaml.safe_dump([_renamed(given, pairs)], sort_keys=False, allow_unicode=True, width=110)
+        text = yaml.safe_dump([_renamed(given, pairs)], sort_keys=False, allow_unicode=True, width=110)
+        return text.replace(f": '{OPEN}'", f": {OPEN}")
 
 
 def compare(

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
 from tandem.errors import SourceError
-from tandem.unseen import pieces, sniffing
+from tandem.unseen import books, pieces, sniffing
 
 WHOLE_BYTES = 16 << 20
 """Files of up to so many bytes are read whole; of larger ones, pieces."""
@@ -41,7 +41,8 @@ class Look:
     named: bool = True  # the header came from the file
     records: list[list[str | None]] = field(default_factory=list)
     whole: bool = False  # `records` are all there are
-    sheets: tuple[str, ...] = ()
+    sheet: str | None = None  # of a workbook with several
+    title_lines: int = 0  # of csv: lines above the header
     window: tuple[int, int, int] | None = None  # of a bipartite matrix: users, first item, end
     notes: tuple[str, ...] = ()  # what is doubtful
 
@@ -50,13 +51,20 @@ class Look:
         return [record[place] for record in self.records]
 
 
-def at(path: Path, name: str, most: int = WHOLE_BYTES) -> Look:
+def of_file(path: Path, name: str, most: int = WHOLE_BYTES) -> list[Look]:
+    """How the file looks, or each sheet of a workbook; the arguments are those of `at`."""
+    listed = books.sheets(path) if path.suffix.casefold() in BOOKS else ()
+    return [at(path, name, most, sheet) for sheet in listed or (None,)]
+
+
+def at(path: Path, name: str, most: int = WHOLE_BYTES, sheet: str | None = None) -> Look:
     """How the file at `path` looks; what cannot be told is `unknown` and says why in its notes.
 
     Args:
         path: a file.
         name: its path below the folder that is described.
         most: bytes up to which it is read whole.
+        sheet: of a workbook; by default the first.
 
     Raises:
         SourceError: it cannot be read at all.
@@ -64,14 +72,14 @@ def at(path: Path, name: str, most: int = WHOLE_BYTES) -> Look:
     size = path.stat().st_size if path.exists() else 0
     blank = Look(name, "unknown", size)
     try:
-        return _at(path, blank, most)
+        return _at(path, blank, most, sheet)
     except OSError as error:
         raise SourceError(f"{path} cannot be read: {error.strerror or error}") from None
     except (zipfile.BadZipFile, EOFError, ValueError, csv.Error) as error:
         return replace(blank, notes=(f"cannot be read: {str(error)[:150]}",))
 
 
-def _at(path: Path, blank: Look, most: int) -> Look:
+def _at(path: Path, blank: Look, most: int, sheet: str | None) -> Look:
     suffix = path.suffix.casefold()
     if suffix in PICTURES:
         return replace(blank, format="pictures")
@@ -83,7 +91,7 @@ def _at(path: Path, blank: Look, most: int) -> Look:
         with gzip.open(path) as stream:
             return _stream(stream, replace(blank, name=blank.name[:-3]), None, most, blank.name)  # type: ignore[arg-type]
     if suffix in BOOKS:
-        return _book(path, blank)
+        return books.look(path, blank, sheet)
     if suffix == ".parquet":
         return _parquet(path, blank)
     if suffix == ".npz":
@@ -183,40 +191,25 @@ def _table(texts: list[str], look: Look) -> Look:
     delimiter = look.delimiter or ","
     parts = [list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)) for text in texts]
     rows = [row for part in parts for row in part if row]
+    above = 0
     if look.format == "typed":
         header, named = [name.partition(":")[0] for name in rows[0]], True
     else:
+        rows = rows[sniffing.header_place(rows[:SNIFFED]) :]
+        above = parts[0].index(rows[0])
         named = sniffing.is_header(rows[0], rows[1:SNIFFED])
         header = [n.strip() or f"column_{p}" for p, n in enumerate(rows[0], 1)] if named else _numbered(len(rows[0]))
     fitting: list[list[str | None]] = [list(row) for row in rows[named:] if len(row) == len(header)]
     odd = len(rows) - named - len(fitting)
     doubt = (f"{odd} of {len(rows)} records have another number of cells than the header",) if odd else ()
-    return replace(look, header=tuple(header), named=named, records=fitting, notes=(*look.notes, *doubt))
+    notes = (*look.notes, *doubt)
+    return replace(
+        look, header=tuple(header), named=named, title_lines=above if named else 0, records=fitting, notes=notes
+    )
 
 
 def _numbered(width: int) -> list[str]:
     return [f"column_{place}" for place in range(1, width + 1)]
-
-
-def _book(path: Path, blank: Look) -> Look:
-    from python_calamine import CalamineError, CalamineWorkbook
-
-    try:
-        book = CalamineWorkbook.from_path(str(path))
-        grid = book.get_sheet_by_name(book.sheet_names[0]).to_python(nrows=20_000)
-    except CalamineError as error:
-        return replace(blank, notes=(f"not a workbook: {error}",))
-    rows = [[_cell(cell) for cell in row] for row in grid if any(cell != "" for cell in row)]
-    if not rows:
-        return replace(blank, notes=("the first sheet is empty",))
-    header = tuple(name or f"column_{place}" for place, name in enumerate(rows[0], 1))
-    return replace(blank, format="excel", header=header, records=rows[1:], sheets=tuple(book.sheet_names), whole=False)
-
-
-def _cell(value: Any) -> str | None:
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value) if value != "" else None
 
 
 def _parquet(path: Path, blank: Look) -> Look:

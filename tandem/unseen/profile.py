@@ -10,6 +10,9 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
 
+from tandem.unseen import figures
+from tandem.unseen.figures import Figures
+
 MISSING = {"null", "NULL", "nan", "NaN", "None", "\\N", "N/A", "n/a", "NA", "-", "无", "空"}
 """Ways to write that there is nothing; an empty cell is the plain one."""
 
@@ -19,20 +22,20 @@ MOST = 0.98
 TESTED = 400
 """Different values on which time formats are tried."""
 
-CURRENCY = {"€": "EUR", "£": "GBP", "¥": "CNY", "￥": "CNY", "$": "USD", "元": "CNY", "₹": "INR"}
-SYMBOL = re.compile(f"[{''.join(CURRENCY)}]")
 EMAIL = re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]+")
 PHONE = re.compile(r"(?<!\d)(\+\d[\d ()-]{7,}\d|1[3-9]\d{9}|0\d{2,4}[ -]\d{5,})(?!\d)")
 ID_CARD = re.compile(r"(?<!\d)\d{17}[\dXx](?!\d)")
 PERSONAL = (EMAIL, PHONE, ID_CARD)
+
+HAN = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]")
+HAN_LETTERS = 3.0
+"""Latin letters that say as much as one Han character."""
 
 SHAPES: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("boolean", re.compile(r"(?i)^(true|false|yes|no|y|n|是|否)$")),
     ("integer", re.compile(r"^[+-]?\d+$")),
     ("whole", re.compile(r"^[+-]?\d+(\.0+)?$")),
     ("number", re.compile(r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$")),
-    ("decimal_comma", re.compile(r"^[+-]?\d{1,3}(\.?\d{3})*(,\d+)?$")),
-    ("money", re.compile(r"^[+-]?[€£¥￥$₹]? ?\d[\d,.]*\d? ?[€£¥￥$元₹]?$")),
     ("url", re.compile(r"^https?://\S+$")),
     ("picture", re.compile(r"(?i)^[^\s]+\.(jpe?g|png|webp|gif|bmp)$")),
 )
@@ -47,6 +50,7 @@ FORMATS = (
     *("%m %d, %Y", "%b %d, %Y", "%B %d, %Y", "%d %b %Y", "%d %B %Y", "%d-%b-%Y", "%d %b %Y %H:%M"),
     *("%Y年%m月%d日", "%Y年%m月%d日 %H:%M", "%Y年%m月%d日 %H:%M:%S", "%Y%m%d", "%Y%m%d%H%M%S"),
 )
+COUNTABLE = ("integer", "whole", "number", "text", "path")
 UNIX = {"unix_s": 1, "unix_ms": 1_000, "unix_us": 1_000_000}
 EARLIEST, LATEST = datetime(1989, 1, 1, tzinfo=UTC), datetime(2040, 1, 1, tzinfo=UTC)
 """Numbers are taken for Unix time only between these."""
@@ -71,14 +75,17 @@ class Profile:
     missing: int  # empty, or one of MISSING
     spelled: tuple[str, ...]  # members of MISSING that occur
     distinct: int
-    type: str  # empty, boolean, integer, whole, number, decimal_comma, money, time, list, url, picture, path, text
+    type: str  # of SHAPES, or empty, decimal_comma, money, time, list, object, path, text
+    figures: Figures | None  # how numbers are written, where all but a few cells are numbers
     time: Time | None  # also of integers that may be Unix times
     low: float | None
     high: float | None
     length: float  # mean characters
+    said: float  # the same, a Han character counted as HAN_LETTERS
     longest: int
     separator: str | None  # of a path
     depth: int  # of a list in lists
+    inside: tuple[str, ...]  # keys of objects, or of those in lists
     currency: str | None
     personal: float  # share with an e-mail address, a telephone or an id-card number
     top: tuple[tuple[str, int], ...]  # most frequent first
@@ -120,24 +127,28 @@ def of(values: Iterable[str | None]) -> Profile:
     counted = Counter(present)
     different = list(counted)
     kind, how = _type(different)
+    written = figures.of(counted) if kind in COUNTABLE else None
+    kind = _as_written(kind, written)
     time = _time(_spread(different, TESTED), present, kind)
     if time and kind == "text":
         kind = "time"
-    numbers = [float(v) for v in different] if kind in ("integer", "whole", "number") else []
     return Profile(
         count=len(listed),
         missing=len(listed) - len(present),
         spelled=tuple(sorted({value for value in listed if value in MISSING})),
         distinct=len(different),
         type=kind,
+        figures=written,
         time=time,
-        low=min(numbers, default=None),
-        high=max(numbers, default=None),
+        low=written.low if written else None,
+        high=written.high if written else None,
         length=sum(map(len, present)) / len(present) if present else 0.0,
+        said=_said(present),
         longest=max(map(len, different), default=0),
         separator=how if isinstance(how, str) else None,
         depth=how if isinstance(how, int) else 0,
-        currency=_currency(different) if kind == "money" else None,
+        inside=_inside(different) if kind in ("list", "object") else (),
+        currency=written.currency if written else None,
         personal=_personal(present),
         top=tuple(counted.most_common(12)),
         values=frozenset(different),
@@ -184,6 +195,8 @@ def _type(values: list[str]) -> tuple[str, str | int | None]:
         return name, None
     if _fits(values, lambda v: v[0] == "[" and v[-1] == "]"):
         return "list", max(map(depth, _spread(values, 50)))
+    if _fits(values, lambda v: v[0] == "{" and v[-1] == "}"):
+        return "object", None
     if separator := _separator(values):
         return "path", separator
     return "text", None
@@ -193,6 +206,13 @@ def _exact_number(name: str, values: list[str]) -> str:
     """A few texts among numbers make the column one of text: no number can be read from them."""
     shape = dict(SHAPES)[name]
     return name if all(shape.match(value) for value in values) else "text"
+
+
+def _as_written(kind: str, written: Figures | None) -> str:
+    """Texts that are numbers with other signs than a decimal point, or with a currency beside them."""
+    if kind not in ("text", "path") or written is None or written.plain or written.unread > (1 - MOST) * written.count:
+        return kind
+    return "money" if written.strip else "decimal_comma"
 
 
 def _separator(values: list[str]) -> str | None:
@@ -214,12 +234,17 @@ def depth(text: str) -> int:
 
 def elements(text: str) -> list[Any] | None:
     """The list that a text is, as JSON or a Python literal; None for anything else."""
+    value = _parsed(text)
+    return value if isinstance(value, list) else None
+
+
+def _parsed(text: str) -> Any:
+    """The value that a text is, as JSON or a Python literal; None for neither."""
     for parse in (json.loads, ast.literal_eval):
         try:
-            value = parse(text)
+            return parse(text)
         except (ValueError, SyntaxError, MemoryError, RecursionError):
             continue
-        return value if isinstance(value, list) else None
     return None
 
 
@@ -275,9 +300,19 @@ def _unix(value: str, unit: str) -> bool:
     return EARLIEST.timestamp() <= seconds < LATEST.timestamp()
 
 
-def _currency(values: list[str]) -> str | None:
-    found = Counter(CURRENCY[match[0]] for value in values if (match := SYMBOL.search(value)))
-    return found.most_common(1)[0][0] if found else None
+def _said(present: list[str]) -> float:
+    tested = _spread(present, 2000)
+    letters = sum(len(value) + (HAN_LETTERS - 1) * len(HAN.findall(value)) for value in tested)
+    return letters / len(tested) if tested else 0.0
+
+
+def _inside(values: list[str]) -> tuple[str, ...]:
+    """Keys of the objects that the values are, or that their lists hold, in the order in which they come."""
+    found: dict[str, None] = {}
+    for value in map(_parsed, _spread(values, 50)):
+        objects = value if isinstance(value, list) else [value]
+        found |= dict.fromkeys(str(key) for one in objects if isinstance(one, dict) for key in one)
+    return tuple(found)
 
 
 def _personal(present: list[str]) -> float:

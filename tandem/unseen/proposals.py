@@ -1,32 +1,50 @@
 """Which blocks groups of files are proposed to become, and why the others become none."""
 
 import re
-from pathlib import PurePosixPath
+from dataclasses import dataclass
 from typing import Any
 
-from tandem.unseen import names
-from tandem.unseen.columns import START, Proposal, map_columns, set_kind, wanted
+from tandem.unseen import doubts, names, nested
+from tandem.unseen.blocks import START, Proposal, wanted
+from tandem.unseen.columns import map_columns, set_kind
 from tandem.unseen.look import Look
 from tandem.unseen.roles import Group, Key
 
-HELD_OUT = re.compile(r"(?i)test|truth|future|label|valid|holdout")
 TABLES = ("events", "products", "reviews", "users", "relations")
 
 
-def of(groups: list[Group], links: list[Key], pictures: list[Look]) -> tuple[list[Proposal], list[str]]:
-    """The blocks of the draft, and a sentence for each group that becomes none."""
+@dataclass(frozen=True)
+class Left:
+    """Files that become no block, and why."""
+
+    sentence: str
+    unsure: bool  # they may well be what a block is for
+
+
+def of(groups: list[Group], links: list[Key], pictures: list[Look]) -> tuple[list[Proposal], list[Left]]:
+    """The blocks of the draft, and the groups that become none."""
     blocks, left = [], []
     for group in groups:
-        tables = _tables(group)
-        made = [_block(group, table, links, pictures) for table in tables]
+        made = [_block(group, table, links, pictures) for table in _tables(group)]
         blocks += made
         if not made:
-            left.append(f"{group.pattern}: {_why_left(group, links)}")
-    return _joined(blocks), left
+            left.append(_left(group, links))
+    return _each_file_once(_joined(blocks), left), left
+
+
+def _each_file_once(blocks: list[Proposal], left: list[Left]) -> list[Proposal]:
+    """Without second sheets of a workbook for one table: a file is in one block of a table only."""
+    kept: dict[tuple[str, Any], Proposal] = {}
+    for block in blocks:
+        first = kept.setdefault((block.table, block.keys["files"]), block)
+        if first is not block and "sheet" in block.keys:
+            sentence = f"holds {block.table} as sheet {first.keys.get('sheet')} does; a file is in one block of a table"
+            left.append(Left(f"{block.groups[0].label}: {sentence}: save it as a file of its own", unsure=True))
+    return [block for block in blocks if block in kept.values() or "sheet" not in block.keys]
 
 
 def _tables(group: Group) -> list[str]:
-    """What the rows of a group may be rows of; a rating is an event and a review."""
+    """What the rows of a group may be rows of; a rating is an event and a review, a text a review alone."""
     if group.look.format in ("sequences", "baskets", "matrix"):
         return ["events"]
     if group.look.header == ("@key", "@value"):
@@ -37,17 +55,25 @@ def _tables(group: Group) -> list[str]:
         user = group.of("user_id")
         return ["users"] if user and user.uniqueness > 0.99 and "segment" in has and "order_id" not in has else []
     lists = ["relations"] if {"complement", "substitute"} & has and _relating(group) else []
-    told = bool({"title", "category", "brand", "description", "image", "unit_price", "stock"} & has)
-    somebody = bool({"user_id", "order_id", "session_id", "kind"} & has)
-    if "time" in has and somebody:
-        return ["events", "reviews"] if "rating" in has else ["events"]
+    if "time" in has and (found := _dated(has)):
+        return found
     if "text" in has and not lists and product.uniqueness < 0.95:
         return ["reviews"]
+    told = bool({"title", "category", "brand", "description", "image", "unit_price", "stock"} & has)
     if product.uniqueness > 0.95 and (told or lists) and not ({"user_id", "order_id"} & has):
         return ["products", *lists]
     if "order_id" in has and "bundle" in names.key(group.column("order_id") or ""):
         return ["relations"]
     return ["events"] if "order_id" in has and "time" not in has and "user_id" not in has else []
+
+
+def _dated(has: set[str]) -> list[str]:
+    """Tables of rows with a product and a time."""
+    if "text" in has and not {"rating", "kind", "quantity", "unit_price"} & has:
+        return ["reviews"]
+    if {"kind", "order_id", "session_id", "quantity", "user_id"} & has:
+        return ["events", "reviews"] if "rating" in has else ["events"]
+    return ["reviews"] if "rating" in has else []
 
 
 def _relating(group: Group) -> list[tuple[str, str]]:
@@ -56,15 +82,35 @@ def _relating(group: Group) -> list[tuple[str, str]]:
     return [(column, kind) for column, kind in found if group.profiles[column].type == "list"]
 
 
-def _why_left(group: Group, links: list[Key]) -> str:
-    refers = [f"`{k.column}` is found in `{k.key}` of {k.to}" for k in links if k.group == group.pattern]
-    has = [f"`{group.column(m)}` may be {m}" for m in group.guesses]
-    known = "; ".join([*has, *refers]) or "no column is recognised"
-    return f"becomes no block, there are not enough columns for one of {', '.join(TABLES)} ({known})"
+def _left(group: Group, links: list[Key]) -> Left:
+    """Why the group becomes no block, by the column that is missing."""
+    refers = [f"`{k.column}` is found in `{k.key}` of {k.to}" for k in links if k.group == group.label]
+    dated = {"product_id", "time"} <= group.guesses.keys()
+    nests = nested.doubt(group)
+    known = "; ".join([*([nests] if nests else []), *refers])
+    sentence = f"{group.label}: becomes no block: {_missing(group)}{f'; {known}' if known else ''}"
+    return Left(sentence, unsure=dated or nests is not None)
+
+
+def _missing(group: Group) -> str:
+    """Which column is missing for rows of this kind to be rows of a table."""
+    has = {meaning: group.column(meaning) for meaning in ("product_id", "time", "user_id")}
+    if has["product_id"] and has["time"]:
+        return f"{doubts.no_user(group)}; nor does an order, a session, a kind or a number of pieces say what was done"
+    product = group.of("product_id")
+    if product and product.uniqueness > 0.95:
+        return f"events need a time, products a title, category, brand or price beside `{has['product_id']}`"
+    if product:
+        return f"events need a time, and none is found; as products, `{has['product_id']}` has to differ in each row"
+    if has["time"]:
+        return "events need a product, and no column looks like its id"
+    if has["user_id"]:
+        return f"events need a product and a time; users need `{has['user_id']}` once each, beside a region or the like"
+    return f"no column looks like the id of a product or a user; tables are {', '.join(TABLES)}"
 
 
 def _block(group: Group, table: str, links: list[Key], pictures: list[Look]) -> Proposal:
-    block = Proposal(table, {"files": group.pattern, "format": group.look.format}, [], [], {})
+    block = Proposal(table, {"files": group.pattern, "format": group.look.format}, [], [], {}, [group])
     block.about += [f"{len(group.files)} files like {group.files[0]}"] if len(group.files) > 1 else []
     _set_reading(group, block)
     if group.look.format in ("sequences", "baskets", "matrix") or group.look.header == ("@key", "@value"):
@@ -73,12 +119,11 @@ def _block(group: Group, table: str, links: list[Key], pictures: list[Look]) -> 
         _map_relations(group, block)
     else:
         map_columns(group, block, links, pictures)
+        doubts.note(group, block)
+        nests = nested.doubt(group) if table == "events" else None
+        block.unsure += [nests] if nests else []
     ours = {meaning for _, meaning in wanted(table)} if table != "relations" else set()
     block.unsure += [*group.doubts, *(doubt for meaning, doubt in group.rivals.items() if meaning in ours)]
-    if held := [file for file in group.files if HELD_OUT.search(PurePosixPath(file).name)]:
-        block.unsure.append(
-            f"held out for evaluation, by the name: {', '.join(held[:3])}; leave such files out of `files`"
-        )
     return block
 
 
@@ -91,11 +136,16 @@ def _set_reading(group: Group, block: Proposal) -> None:
     if one.format == "csv" and not one.named:
         block.keys["header"] = list(one.header)
         block.unsure.append("no line of names: rename the columns of `header` after what they hold")
+    if one.format == "csv" and one.title_lines:
+        block.keys["header"] = list(one.header)
+        block.unsure.append(
+            f"line {one.title_lines + 1} looks like the header: no key skips lines, so `header` says the names and the "
+            "lines down to it are refused as rows; better have them left out of the export"
+        )
     if group.beside:
         block.keys["beside"] = group.beside
-    if len(one.sheets) > 1:
-        block.keys["sheet"] = one.sheets[0]
-        block.unsure.append(f"only the first of the sheets {', '.join(one.sheets)} was looked at")
+    if one.sheet:
+        block.keys["sheet"] = one.sheet
 
 
 def _map_unnamed(group: Group, block: Proposal) -> None:
@@ -166,3 +216,4 @@ def _join(into: Proposal, other: Proposal, raw: str) -> None:
     into.notes |= {ours: other.notes[ours] for ours in new}
     into.about.append(f"{other.keys['files']} has the same key and tells {', '.join(new) or 'nothing new'}")
     into.unsure += other.unsure
+    into.groups += other.groups

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from statistics import mean
 
-from tandem.unseen import names, profile
+from tandem.unseen import names, profile, words
 from tandem.unseen.look import Look
 from tandem.unseen.profile import Profile
 
@@ -14,26 +14,12 @@ CLOSE = 0.85
 """A second candidate with this share of the best one's score leaves doubt."""
 
 IDS = ("product_id", "user_id", "order_id", "session_id")
+NO_IDS = ("list", "object", "url", "time", "decimal_comma", "money")
 WITHHELD = ("user_id", "person", "contact")
 """Meanings whose values are never shown."""
 
 MANY = ("category", "segment", "person", "contact", "complement", "substitute")
 """Meanings that several columns of one file may have."""
-
-KINDS: dict[str | None, str] = {
-    "view": "view pv browse pageview page_view detail detail_view impression 浏览 查看",
-    "click": "click clk 点击",
-    "cart": "cart basket addtocart add_to_cart add-to-cart addcart 加购 加购物车 加入购物车 购物车",
-    "favourite": "fav favorite favourite wish wishlist collect like follow 收藏 关注",
-    "purchase": "buy purchase order transaction pay paid sale bought checkout 购买 下单 支付 付款 成交 交易",
-    "return": "return refund returned 退货 退款",
-    None: "remove remove_from_cart delete hide dislike compare search 删除 取消 移除",
-}
-CODES: dict[str, dict[str, str | None]] = {
-    "6": {"1": "view", "2": "cart", "3": None, "4": "purchase", "5": "favourite", "6": "click"},
-    "4": {"1": "view", "2": "favourite", "3": "cart", "4": "purchase"},
-}
-"""Codes in use, by the last: JD's six (3 takes out of the cart), and Tmall's four."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +45,11 @@ class Group:
     doubts: list[str] = field(default_factory=list)
     rivals: dict[str, str] = field(default_factory=dict)  # meaning: a doubt which column has it
 
+    @property
+    def label(self) -> str:
+        """The files, and the sheet of them."""
+        return self.pattern + (f", sheet {self.look.sheet}" if self.look.sheet else "")
+
     def column(self, meaning: str) -> str | None:
         """The likeliest column of that meaning, if there is one."""
         found = self.guesses.get(meaning)
@@ -83,9 +74,9 @@ class Group:
 class Key:
     """A column whose values are (nearly) all among the unique values of another file's column."""
 
-    group: str  # pattern of the files that refer
+    group: str  # label of the files that refer
     column: str
-    to: str  # pattern of the files that are referred to
+    to: str  # label of the files that are referred to
     key: str
     share: float
 
@@ -113,10 +104,12 @@ def _guesses(column: str, found: Profile) -> list[Guess]:
     ]
     if found.type == "time" and "time" not in by_name:
         guesses.append(Guess(column, "time", 0.5, "by its values"))
-    if len(kinds(found)) >= 2 and found.type == "text":
+    if len(words.kinds(found)) >= 2 and found.type == "text" and ("kind" in by_name or not words.states(found)):
         guesses.append(Guess(column, "kind", 0.95, "by its values"))
     if found.personal > 0.5 and "user_id" not in by_name:
         guesses.append(Guess(column, "contact", 1.5, "by its values"))
+    if words.ratings(found) and "rating" not in by_name:
+        guesses.append(Guess(column, "rating", 0.9, "by its values"))
     if found.type == "picture" and "image" not in by_name:
         guesses.append(Guess(column, "image", 0.6, "by its values"))
     return guesses
@@ -128,19 +121,19 @@ def _fit(meaning: str, found: Profile) -> float:
         return 0.0
     match meaning:
         case "product_id" | "user_id" | "order_id" | "session_id":
-            return 0.0 if found.type in ("list", "url", "time", "decimal_comma", "money") else _id_fit(found)
+            return 0.0 if found.type in NO_IDS else _id_fit(found)
         case "time":
             return 0.0 if found.time is None else 1.0 if found.time.zoned else 0.95
         case "kind":
             return _kind_fit(found)
         case "quantity" | "stock":
-            return 1.0 if found.numeric else 0.0
+            return _number_fit(found)
         case "unit_price":
-            return 1.0 if found.numeric or found.type in ("money", "decimal_comma") else 0.0
+            return _number_fit(found)
         case "rating":
-            return 1.0 if found.numeric and found.low is not None and 0 <= found.low <= (found.high or 0) <= 10 else 0.0
+            return _rating_fit(found)
         case "text":
-            return 1.0 if found.type in ("text", "path") and found.length > 8 else 0.0
+            return 1.0 if found.type in ("text", "path") and found.said > 8 else 0.0
         case "complement" | "substitute":
             return 1.0 if found.type == "list" else 0.3
         case "image":
@@ -160,29 +153,27 @@ def _id_fit(found: Profile) -> float:
     return 1.0 if found.distinct > 3 else 0.5
 
 
+def _number_fit(found: Profile) -> float:
+    """Numbers, however they are written; a few cells may be none."""
+    if found.figures is None:
+        return 0.0
+    return 0.9 if found.figures.unread else 1.0
+
+
+def _rating_fit(found: Profile) -> float:
+    """Numbers from 0 to 10, or stars."""
+    if words.ratings(found):
+        return 1.0
+    figures = found.figures
+    return _number_fit(found) if figures and 0 <= figures.low <= figures.high <= 10 else 0.0
+
+
 def _kind_fit(found: Profile) -> float:
     """Few values, best those that shops use for kinds."""
     if found.distinct < 2 or found.distinct > 12:
         return 0.0
-    known = kinds(found)
-    return 1.0 if len(known) >= 2 or codes(found) else 0.5
-
-
-def kinds(found: Profile) -> dict[str, str | None]:
-    """What the values mean as kinds of events, for those that are words of KINDS."""
-    words = {word: kind for kind, listed in KINDS.items() for word in listed.split()}
-    if found.distinct > 12:
-        return {}
-    return {value: words[value.casefold()] for value, _ in found.top if value.casefold() in words}
-
-
-def codes(found: Profile) -> dict[str, str | None]:
-    """What codes from 1 mean as kinds in logs that use so many; none where the values are no such codes."""
-    values = {value.partition(".")[0]: value for value in found.values} if found.numeric else {}
-    for most, listed in CODES.items():
-        if values and max(values) == most and values.keys() <= listed.keys():
-            return {value: listed[code] for code, value in sorted(values.items())}
-    return {}
+    known = words.kinds(found)
+    return 1.0 if len(known) >= 2 or words.codes(found) else 0.5
 
 
 def _by_place(group: Group) -> list[Guess]:
@@ -200,6 +191,7 @@ def _by_place(group: Group) -> list[Guess]:
 def _settle_ids(group: Group) -> None:
     """`id` alone belongs to what the other columns are about; a short unique description is a title."""
     bare = [name for name in group.profiles if names.key(name) == "id"]
+    _settle_bare(group, bare)
     about_users = "segment" in group.guesses and not {"title", "category", "brand", "unit_price"} & group.guesses.keys()
     if bare and about_users and group.column("product_id") == bare[0] and "user_id" not in group.guesses:
         group.guesses["user_id"] = [Guess(bare[0], "user_id", 0.5, "segments of users stand beside it")]
@@ -214,6 +206,18 @@ def _settle_ids(group: Group) -> None:
     if text is not None and "title" not in group.guesses and text.length < 60 and text.type != "list":
         guess = group.guesses.pop("description")[0]
         group.guesses["title"] = [Guess(guess.column, "title", guess.score, "short texts under a name for long ones")]
+
+
+def _settle_bare(group: Group, bare: list[str]) -> None:
+    """`id` beside the products of its row in a list is that of an order; beside a title, surely that of a product."""
+    if not bare or group.column("product_id") != bare[0]:
+        return
+    keys = {key for found in group.profiles.values() if found.type == "list" for key in found.inside}
+    if any(names.meanings(key).get("product_id", 0) >= 0.7 for key in keys):
+        del group.guesses["product_id"]
+        group.guesses.setdefault("order_id", [Guess(bare[0], "order_id", 0.5, "its row holds a list of products")])
+    elif {"title", "brand"} & group.guesses.keys() and group.profiles[bare[0]].unique and "time" not in group.guesses:
+        group.guesses["product_id"] = [Guess(bare[0], "product_id", 0.7, "the key of what has a title or a brand")]
 
 
 def _note_rivals(group: Group, pairs: list[Guess]) -> None:
@@ -237,13 +241,13 @@ def keys(groups: list[Group]) -> list[Key]:
     found = []
     for group in groups:
         for column, values in group.profiles.items():
-            if values.type in ("list", "time", "number", "empty") or values.distinct < 5:
+            if values.type in ("list", "object", "time", "number", "empty") or values.distinct < 5:
                 continue
             for other, key, known in unique:
                 if other is not group and _may_refer(column, values, key, known):
                     share = profile.shared(values, known)
                     if share >= 0.9:
-                        found.append(Key(group.pattern, column, other.pattern, key, share))
+                        found.append(Key(group.label, column, other.label, key, share))
     return found
 
 

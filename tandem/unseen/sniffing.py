@@ -6,6 +6,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator
+from statistics import median
 from typing import Any
 
 
@@ -77,3 +78,14 @@ def is_header(first: list[str], rest: list[list[str]]) -> bool:
     below = [{row[place].strip() for row in rest if len(row) == len(first)} for place in range(len(first))]
     repeated = any(cell and cell in values for cell, values in zip(cells, below, strict=True))
     return not repeated and all(len(cell) <= 60 for cell in cells)
+
+
+def header_place(rows: list[list[str]]) -> int:
+    """The place of the row that holds the names: the first, unless only a few cells of those above are filled."""
+    filled = [sum(bool(cell.strip()) for cell in row) for row in rows[:200]]
+    usual = median(filled) if filled else 0
+    place = next((place for place, count in enumerate(filled[:10]) if count > max(1, 0.7 * usual)), 0)
+    above = filled[:place]
+    if not above or max(above) > max(1, 0.5 * usual):
+        return 0
+    return place if is_header(rows[place], rows[place + 1 :]) else 0

@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -24,9 +24,9 @@ from tandem.data.blocks import FREE, Block
 from tandem.data.entries import Picture
 from tandem.data.sources import Source
 from tandem.errors import SourceError, TandemError
-from tandem.params import IngestParams
-from tandem.privacy import vault
-from tandem.unseen import drift
+from tandem.params import IngestParams, ValidateParams
+from tandem.privacy import attributes, vault
+from tandem.unseen import alike, bounds, headers, recommended
 
 CATALOGUE_ROWS = 200_000
 """Records read of a file of products, so that what is sold is known."""
@@ -36,6 +36,9 @@ READING = (
     *("unpivot", "explode", "starts", "pairs", "distinct"),
 )
 """Keys of a block that say how a file becomes records; the others say how records are judged."""
+
+TELLING = {"products", "events", "reviews"}
+"""Tables that tell which products there are; without any of them no row can be judged."""
 
 EXAMPLES = 2
 
@@ -83,7 +86,14 @@ class Trial:
     cut: int = 0  # files of which only the first records were read
 
 
-def run(source: Source, folder: Path, scratch: Path, params: IngestParams, rows: int) -> Trial:
+def run(
+    source: Source,
+    folder: Path,
+    scratch: Path,
+    params: IngestParams,
+    rows: int,
+    validate: ValidateParams | None = None,
+) -> Trial:
     """Try the source on the first `rows` records of each file in `folder`.
 
     Args:
@@ -92,12 +102,15 @@ def run(source: Source, folder: Path, scratch: Path, params: IngestParams, rows:
         scratch: an existing folder in which a private one is made and removed again: it holds raw records meanwhile.
         params: what is cleaned, masked and let through; `dominant_user` is not asked, it needs all rows.
         rows: records of a file; of products up to CATALOGUE_ROWS are read.
+        validate: the bounds of a snapshot; by default those of params.yaml.
 
     Raises:
         SourceError: no such folder, or a block has no file in it.
+        ParamsError: a value that the source recommends does not fit.
     """
+    params, limits = recommended.params(source, params, validate)
     found, trial = exports.find(source, folder), Trial()
-    trial.unread_files = list(found.unmapped)
+    trial.unread_files = _unread(found.unmapped, source, folder)
     samples: dict[str, _Sample] = {}
     blocks: dict[str, list[Block]] = {}
     told = set(source.products_from_events.texts.values()) if source.products_from_events else set()
@@ -111,9 +124,24 @@ def run(source: Source, folder: Path, scratch: Path, params: IngestParams, rows:
                 if taken:
                     columns = {name for sample in taken.values() for name in sample.columns}
                     blocks.setdefault(table, []).append(_as_parquet(block, where, columns))
-        if samples:
-            _judge(_with(source, blocks), Path(private), samples, params, trial)
+        if blocks.keys() & TELLING:
+            judged = _with_allowed(_with(source, blocks), params, trial)
+            _judge(judged, Path(private), samples, params, trial)
+    if blocks.keys() == {table for table, listed in found.of.items() if listed}:  # else others lack what it tells
+        trial.stops += bounds.refused(trial.accounts, limits)
+    bounds.warn_of_future(trial.report.get("span"), limits)
     return trial
+
+
+def _unread(names: list[str], source: Source, folder: Path) -> list[str]:
+    """Files that hold data and that neither a block nor `pictures` reads."""
+    patterns = [one.files or (one.links.files if one.links else "") for one in source.pictures]
+    pictured = {path.relative_to(folder).as_posix() for pattern in patterns if pattern for path in folder.glob(pattern)}
+    return [
+        name
+        for name in names
+        if name.partition("!")[0] not in pictured and not alike.NO_DATA.search(PurePosixPath(name).name)
+    ]
 
 
 def _take(
@@ -121,17 +149,20 @@ def _take(
 ) -> dict[str, _Sample]:
     """Write the first records of each file that can be read as Parquet; samples by name."""
     taken: dict[str, _Sample] = {}
-    first: list[str] = []
+    first = headers.model(files, block)
     unread: set[str] = set()
     for place, export in enumerate(files):
+        header: list[str] = []
         try:
             header = exports.header(export, block)
-            first = first or header
-            _stop_at_change(block, first, header, export, trial)
+            if changed := headers.difference(block, first, header, export):
+                trial.stops.append(changed.message(export.name))
+                if changed.stops_reading:
+                    continue
             exports.check(header, export, block)
             cells, problems = _first(export, block, most, trial)
         except SourceError as error:
-            trial.stops.append(str(error))
+            trial.stops.append(f"{error}{headers.close(header, block)}")
             continue
         unread |= {name for name in header if name not in block.named and name not in told and name[0] != "@"}
         name, sound = f"{place:06}.parquet", pc.is_null(problems)
@@ -143,12 +174,6 @@ def _take(
     if unread:
         trial.unread_columns[f"{block.table.name}: {block.files}"] = sorted(unread)
     return taken
-
-
-def _stop_at_change(block: Block, first: list[str], header: list[str], export: Export, trial: Trial) -> None:
-    """Note a file whose columns are not those of the block's first file."""
-    if block.format not in FREE and (difference := drift.compare(first, header, block, None, None)):
-        trial.stops.append(difference.message(export.name))
 
 
 def _first(export: Export, block: Block, most: int, trial: Trial) -> tuple[pa.Table, pa.ChunkedArray]:
@@ -216,7 +241,23 @@ def _as_parquet(block: Block, where: str, columns: set[str]) -> Block:
 def _with(source: Source, blocks: dict[str, list[Block]]) -> Source:
     """The source with these blocks alone, nothing to fetch, extract or pack."""
     tables = {table: tuple(blocks.get(table, ())) for table in source.blocks}
-    return source.model_copy(update={**tables, "pictures": (), "extracts": (), "fetch": ()})
+    told = source.products_from_events if tables["events"] else None
+    return source.model_copy(
+        update={**tables, "products_from_events": told, "pictures": (), "extracts": (), "fetch": ()}
+    )
+
+
+def _with_allowed(source: Source, params: IngestParams, trial: Trial) -> Source:
+    """The source without attributes of users that would stop it, so that all else is tried."""
+    users = []
+    for block in source.users:
+        try:
+            attributes.allowed(block.attributes, params.privacy.user_attributes)
+        except SourceError as error:
+            trial.stops.append(str(error))
+            block = block.model_copy(update={"attributes": {}})
+        users.append(block)
+    return source.model_copy(update={"users": tuple(users)})
 
 
 def _judge(source: Source, folder: Path, samples: dict[str, _Sample], params: IngestParams, trial: Trial) -> None:

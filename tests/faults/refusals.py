@@ -3,7 +3,7 @@
 import gzip
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -25,7 +25,7 @@ class Refusal(NamedTuple):
     duplicates: int = 0
 
 
-def wrong(name: str, rule: str, reasons: str, *changes: Mapping[str, Any]) -> Refusal:
+def wrong(name: str, rule: str, reasons: str, *changes: Mapping[str, Any], end: str = "csv") -> Refusal:
     """CSV with one good row and one for each of the changes, all of which are refused for one rule."""
     return Refusal(name, f"events/{_stem(name)}.csv", table(name, {}, *changes), {rule: len(changes)}, 1, reasons)
 
@@ -33,6 +33,14 @@ def wrong(name: str, rule: str, reasons: str, *changes: Mapping[str, Any]) -> Re
 def harmless(name: str, *changes: Mapping[str, Any]) -> Refusal:
     """CSV with a row for each of the changes, all of which are kept."""
     return Refusal(name, f"events/{_stem(name)}.csv", table(name, *changes), {}, len(changes))
+
+
+def in_euros(name: str, prices: Sequence[str], strange: Sequence[str]) -> Refusal:
+    """CSV whose block says that numbers are written like `€ 1.299,00`: prices, and what is none there."""
+    content = table(name, *each("price", *prices), *each("price", *strange))
+    refused = {"unreadable_unit_price": len(strange)}
+    reason = "is not a number written as `numbers` says"
+    return Refusal(name, f"events/{_stem(name)}.euros", content, refused, len(prices), reason)
 
 
 def each(column: str, *cells: Any) -> list[dict[str, Any]]:
@@ -70,6 +78,12 @@ CELLS = [
           *each("price", "1,299.00", "1 299", "1'299", "1_299")),
     wrong("signs of currency", "unreadable_unit_price", "is not a number",
           *each("price", "€9.99", "9.99 EUR", "$5", "¥100", "£1")),
+    in_euros("points and commas swapped", ["9,99", "1.299,00"], ["9.99", "1,299.00", "0.125", "1.299.00", "12.5"]),
+    in_euros("groups that are not of three", ["1.299.000"], ["1.29", "12.99.000", "1299.000", "1..299", ".299"]),
+    in_euros("signs of currency beside others", ["€ 9,99", "9,99EUR", "€\u00a01.299,00"],
+             ["$5", "5 euro", "€", "€€5", "EUR,5", "€ x", "USD 5"]),
+    in_euros("signs that are not", ["+€ 9,99", "€ +9"], ["--5", "-€-5", "€ - 5", "- 5", "5-", "(5)"]),
+    in_euros("powers of ten where commas are", ["999"], ["1e3", "9,99e2"]),
     wrong("numbers that are not", "unreadable_unit_price", "is not a number",
           *each("price", "1e309", "-1e999", "0x1F", "1e", "--1", ".", "１２", "9" * 10_000)),
     wrong("prices of nobody", "impossible_value", r"unit_price \d+\.00 is above 1e\+07",

@@ -39,6 +39,7 @@ EVENTS: dict[str, Any] = {
     "columns": COLUMNS,
     "kind": {"column": "what", "values": {"look": "view", "buy": "purchase"}},
 }
+EUROS = {"decimal": ",", "thousands": ".", "strip": ["€", "EUR"]}
 SEQUENCES = {
     "columns": {"user_id": "user", "product_id": "item"}
     | {"time": {"ordinal": "@place_1", "start": "2026-01-01", "step_minutes": 1}},
@@ -50,6 +51,7 @@ MATRIX = {
 }
 FORMATS: dict[str, dict[str, Any]] = {
     "csv": {**EVENTS, "format": "csv", "files": "events/*.csv*"},
+    "euros": {**EVENTS, "format": "csv", "files": "events/*.euros", "numbers": EUROS},
     "zip": {**EVENTS, "format": "csv", "files": "events/*.zip"},
     "json": {**EVENTS, "format": "json", "files": "events/*.json"},
     "jsonl": {**EVENTS, "format": "jsonl", "files": "events/*.jsonl"},

@@ -1,5 +1,6 @@
 """Projects to run flows in: real DVC repositories in a temporary folder, with all local state inside."""
 
+import logging
 import os
 import secrets
 import shutil
@@ -13,6 +14,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from flows import bento, prepare, processes
 from flows.registry import Registry
 from tandem import files, release
 from tandem.data import schema
@@ -23,6 +25,7 @@ from tandem.ranking.popularity import Popular
 from tandem.settings import Settings
 
 OURS = ("TANDEM_", "PREFECT_", "MLFLOW_", "BENTOML_HOME")
+STARTED_S = 120
 CODE = ("tandem", "models", "stages", "flows", "services", "sources")
 FILES = (
     "params.yaml",
@@ -120,6 +123,46 @@ def write_report():
     return write
 
 
+@pytest.fixture
+def s3(monkeypatch: pytest.MonkeyPatch, repository: Path) -> Iterator[str]:
+    """Address of an S3-compatible server on this machine with the bucket `shop`; the environment has a key for it."""
+    import boto3
+    from moto.server import ThreadedMotoServer  # takes seconds
+
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    address = "http://{}:{}".format(*server.get_host_and_port())
+    key = {
+        "AWS_ACCESS_KEY_ID": "AKIAEXAMPLE",
+        "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI-never-written",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
+    for name, value in {**key, "AWS_EC2_METADATA_DISABLED": "true"}.items():
+        monkeypatch.setenv(name, value)
+    boto3.client("s3", endpoint_url=address).create_bucket(Bucket="shop")
+    monkeypatch.setenv("TANDEM_REMOTE", "s3://shop/tandem")
+    monkeypatch.setenv("TANDEM_REMOTE_ENDPOINT_URL", address)
+    yield address
+    server.stop()
+
+
+@pytest.fixture
+def prefect_server(project: Path) -> Iterator[str]:
+    """Address of the API of a Prefect server over an empty database."""
+    prepare()
+    port = bento.free_port()
+    os.environ["PREFECT_API_URL"] = f"http://127.0.0.1:{port}/api"
+    os.environ["PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS"] = "5"
+    arguments = ("server", "start", "--host", "127.0.0.1", "--port", str(port))
+    with (
+        Path("server.log").open("w") as log,
+        processes.start("prefect", *arguments, stdout=log, stderr=subprocess.STDOUT) as process,
+    ):
+        _wait_until_healthy(os.environ["PREFECT_API_URL"], process)
+        yield os.environ["PREFECT_API_URL"]
+
+
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[str]:
     """SQLAlchemy URL of an empty PostgreSQL database on loopback, asked for its password; gone after the tests."""
@@ -149,6 +192,20 @@ def postgresql() -> Iterator[str]:
         finally:
             process.terminate()
             process.wait(30)
+
+
+def _wait_until_healthy(address: str, process: subprocess.Popen) -> None:
+    import httpx
+
+    ends = time.monotonic() + STARTED_S
+    while time.monotonic() < ends and process.poll() is None:
+        try:
+            if httpx.get(f"{address}/health").status_code == 200:
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.5)
+    pytest.fail(f"{address} is not healthy: {Path('server.log').read_text()}")
 
 
 def _answers(port: int, process: subprocess.Popen[bytes], log: Path) -> None:

@@ -5,6 +5,7 @@ import json
 import os
 import sqlite3
 import subprocess
+import zipfile
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +16,7 @@ from PIL import Image
 
 from flows import erasure
 from flows import ingest as intake
-from flows.ingest import ingest, keep_accepted, switch
+from flows.ingest import ingest, keep_accepted
 from flows.versions import PipelineError
 from tandem.data.sources import Source
 from tandem.errors import SettingsError, SourceError
@@ -27,17 +28,22 @@ pytestmark = pytest.mark.slow  # the real tools start
 take_in = ingest.fn
 
 
+HEADER = "StockCode,CustomerID,InvoiceDate,InvoiceNo,Quantity,UnitPrice,Description\n"
+
+
 def export(folder: Path, **texts: str) -> Path:
-    """A folder with one CSV for each name."""
+    """A folder with one CSV for each name; a text of one line stands under the header of Online Retail."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in texts.items():
-        (folder / f"{name}.csv").write_text(text)
+        (folder / f"{name}.csv").write_text(text if "\n" in text else HEADER + text)
     return folder
 
 
 def taken_in(source: str = "online_retail") -> dict[str, str]:
+    """The texts that came in, without that header."""
     folder = Path("data/raw", source)
-    return {path.relative_to(folder).as_posix(): path.read_text() for path in folder.rglob("*") if path.is_file()}
+    found = [path for path in folder.rglob("*") if path.is_file()]
+    return {path.relative_to(folder).as_posix(): path.read_text("latin-1").removeprefix(HEADER) for path in found}
 
 
 def test_new_files_come_in_and_old_ones_stay(project: Path, tmp_path: Path) -> None:
@@ -160,54 +166,6 @@ def test_a_source_that_is_not_there_is_named(project: Path) -> None:
         take_in("nosuch")
 
 
-def test_switching_keeps_comments_and_switching_back_restores_every_byte(project: Path) -> None:
-    before = Path("params.yaml").read_text()
-    sources = [Source.read(path) for path in sorted(Path("sources").glob("*.yaml"))]
-    (start,) = [source for source in sources if source.name == read_all()["source"]]
-    for source in sources:
-        switch(source)
-        values, recommended = read_all(), yaml.safe_load(Path(f"sources/{source.name}.yaml").read_text())
-        assert values["source"] == source.name
-        assert isinstance(values["validate"]["as_of"], str)  # DVC refuses dates
-        assert holds(values, recommended.get("params", {}))
-        assert [line for line in before.splitlines() if line.startswith("#")] == [
-            line for line in Path("params.yaml").read_text().splitlines() if line.startswith("#")
-        ]
-    switch(start)
-    assert Path("params.yaml").read_text() == before
-
-
-def holds(values: dict, recommended: dict) -> bool:
-    """Whether `values` have all that is recommended, level by level."""
-    return all(
-        holds(values[key], value) if isinstance(value, dict) and key != "window_s" else values[key] == value
-        for key, value in recommended.items()
-    )
-
-
-def test_what_one_source_recommends_does_not_stay_for_the_next(project: Path) -> None:
-    before = read_all()
-    switch(describe({"cleaning": {"bot": {"enabled": False}, "near_duplicate": {"window_s": {"purchase": 9}}}}))
-    assert read_all()["cleaning"]["bot"]["enabled"] is False
-    assert read_all()["cleaning"]["near_duplicate"]["window_s"] == {"purchase": 9}
-    switch(describe(None, name="other"))
-    assert read_all() == before | {"source": "other"}
-
-
-def test_the_demo_shop_recommends_whatever_any_source_does(project: Path) -> None:
-    """Else a switch would leave a value behind."""
-
-    def keys(values: dict, prefix: str = "") -> set[str]:
-        nested = {f"{prefix}{key}": value for key, value in values.items()}
-        inner = [keys(value, f"{key}.") for key, value in nested.items() if isinstance(value, dict)]
-        return set.union(set(nested), *inner) if nested else set()
-
-    demo = keys(yaml.safe_load(Path("sources/demo.yaml").read_text())["params"])
-    for path in Path("sources").glob("*.yaml"):
-        found = keys(yaml.safe_load(path.read_text()).get("params", {}))
-        assert {key for key in found if "window_s." not in key} <= demo, path
-
-
 def shop(**keys) -> Path:
     """The file that describes `shop`: products only, unless said otherwise."""
     block = {"files": "products.csv", "format": "csv", "columns": {"product_id": "Id"}}
@@ -283,8 +241,10 @@ def test_files_put_beside_a_block_come_in_with_its_own(project: Path, tmp_path: 
     links = [{"links": {"files": "links.csv", "column": "Url"}}]
     shop(products=[products], events=[inner | {"kind": "purchase"}], pictures=links)
     raw = export(tmp_path / "raw", titles="1", prices="2", links="Url\n", other="not named")
-    for name in ("products-1.csv.gz", "orders.zip", "photos.zip", "readme.gz"):
+    for name in ("products-1.csv.gz", "photos.zip", "readme.gz"):
         (raw / name).write_bytes(b"as it is")
+    with zipfile.ZipFile(raw / "orders.zip", "w") as archive:
+        archive.writestr("orders-1.csv", "Id,T\n1,2026-01-01\n")
     export(raw / ".backup", titles="of yesterday")
     take_in("shop", raw)
     expected = {"links.csv", "orders.zip", "photos.zip", "prices.csv", "products-1.csv.gz", "titles.csv"}
@@ -337,41 +297,6 @@ def test_a_file_that_is_still_being_written_does_not_come_in(tmp_path: Path, mon
     assert not list(target.parent.iterdir())
 
 
-def describe(params: dict | None, name: str = "shop") -> Source:
-    """A source of this name with these params."""
-    values = yaml.safe_load(Path("sources/online_retail.yaml").read_text()) | {"name": name, "params": params}
-    path = Path(f"sources/{name}.yaml")
-    path.write_text(yaml.safe_dump({k: v for k, v in values.items() if v is not None}))
-    return Source.read(path)
-
-
-def test_a_source_need_not_recommend_anything(project: Path) -> None:
-    before = read_all()
-    switch(describe(None))
-    assert read_all() == before | {"source": "shop"}
-
-
-@pytest.mark.parametrize(
-    ("params", "said"),
-    [
-        ({"splitt": {"test_days": 3}}, r"shop\.yaml: params\.splitt is no key of params\.yaml; there are .*split"),
-        ({"split": {"test_day": 3}}, r"params\.split\.test_day is no key .*; there are validation_days, test_days"),
-    ],
-)
-def test_a_value_that_params_do_not_have_is_refused_before_anything_is_written(project: Path, params, said) -> None:
-    before = Path("params.yaml").read_text()
-    with pytest.raises(SourceError, match=said):
-        switch(describe(params))
-    assert Path("params.yaml").read_text() == before
-
-
-def test_values_set_by_hand_survive_while_the_source_stays(project: Path) -> None:
-    text = Path("params.yaml").read_text().replace("test_days: 21", "test_days: 5")
-    Path("params.yaml").write_text(text)
-    switch(Source.read(Path("sources/demo.yaml")))
-    assert Path("params.yaml").read_text() == text
-
-
 def test_the_accepted_snapshot_is_remembered_only_before_new_files(repository: Path) -> None:
     accepted, snapshot = Path("data/accepted/manifest.json"), Path("data/snapshot/manifest.json")
     for path, rows in ((snapshot, 10), (accepted, 7)):
@@ -410,6 +335,60 @@ def test_dvc_errors_reach_the_caller(project: Path, tmp_path: Path) -> None:
         take_in("online_retail", export(tmp_path / "raw", monday="1"))
 
 
+@pytest.mark.parametrize(
+    ("wednesday", "said"),
+    [
+        (HEADER.replace("Quantity", "Pieces"), r"renamed, it seems: `Quantity` to `Pieces`"),
+        (HEADER.replace("UnitPrice,", ""), "gone: `UnitPrice`, read as unit_price"),
+        (HEADER.replace("Description", "Description,Colour"), r"new: `Colour`[\s\S]*may_have: \[Colour\]"),
+        (HEADER.replace("UnitPrice", "unitprice,UNITPRICE"), "have the same name but for capitals"),
+        ("\n", "is empty: it has no header"),
+    ],
+)
+def test_a_file_that_the_source_cannot_read_does_not_come_in(
+    project: Path, tmp_path: Path, wednesday: str, said: str
+) -> None:
+    rows = "".join(f"8512{n},1785{n}.0,12/1/2010 8:2{n},53636{n},{n},2.5,a cup\n" for n in range(9))
+    raw = export(tmp_path / "raw", monday=HEADER + rows)
+    take_in("online_retail", raw)
+    before = (
+        sorted(taken_in()),
+        Path("data/raw/as_of.txt").read_bytes(),
+        Path("data/raw/online_retail.dvc").read_bytes(),
+    )
+    export(raw, tuesday="2", wednesday=wednesday + rows if "," in wednesday else wednesday)
+    with pytest.raises(SourceError, match=rf"wednesday\.csv[\s\S]*{said}[\s\S]*\nNothing was taken in") as refused:
+        take_in(None, raw)
+    assert "85121" not in str(refused.value)
+    assert before == (
+        sorted(taken_in()),
+        Path("data/raw/as_of.txt").read_bytes(),
+        Path("data/raw/online_retail.dvc").read_bytes(),
+    )
+    (raw / "wednesday.csv").write_text(HEADER + rows)  # corrected, under the same name
+    take_in(None, raw)
+    assert sorted(taken_in()) == ["monday.csv", "tuesday.csv", "wednesday.csv"]
+
+
+def test_a_first_file_that_lacks_a_column_does_not_come_in_either(project: Path, tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r"monday\.csv has no column `UnitPrice`[\s\S]*\nNothing was taken in"):
+        take_in("online_retail", export(tmp_path / "raw", monday=HEADER.replace("UnitPrice", "Price") + "1"))
+    assert not Path("data/raw").exists()
+
+
+def test_a_file_that_was_taken_out_again_is_forgotten(project: Path, tmp_path: Path) -> None:
+    """As docs/intake.md says: removed by hand, then one more ingest."""
+    raw = export(tmp_path / "raw", monday="1", tuesday='"no end')
+    take_in("online_retail", raw)
+    Path("data/raw/online_retail/tuesday.csv").unlink()
+    export(raw, tuesday="2")
+    take_in(None, raw)
+    assert taken_in() == {"monday.csv": "1", "tuesday.csv": "2"}
+    Path("data/raw/online_retail/tuesday.csv").unlink()
+    take_in()
+    assert yaml.safe_load(Path("data/raw/online_retail.dvc").read_text())["outs"][0]["nfiles"] == 1
+
+
 def test_a_name_that_is_not_one_line_is_refused_before_anything_is_copied(project: Path, tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="rename it"):
         take_in("online_retail", export(tmp_path / "raw", **{"two\nlines": "1"}))
@@ -421,14 +400,14 @@ def test_a_file_that_an_erasure_rewrote_may_come_again_but_not_another(project: 
     (target,) = [intake._copy(path, target) or target for path, target in intake._arriving(source, raw).items()]
     for left in ("ben,cid", "cid"):
         erasure._note_rewritten([target], Settings().home / intake.REWRITTEN)
-        target.write_text(left)
+        target.write_text(HEADER + left)
     assert "monday.csv" in json.loads((Settings().home / "erasure/rewritten.json").read_text()).popitem()[0]
     for text in ("ann,ben,cid", "ben,cid", "cid"):
         with caplog.at_level("INFO"):
             assert intake._arriving(source, export(raw, monday=text)) == {}
         assert ("erase the person at the shop's end too" in caplog.text) == (text != "cid")
         caplog.clear()
-    assert target.read_text() == "cid"
+    assert target.read_text() == HEADER + "cid"
     with pytest.raises(SourceError, match=r"monday\.csv differs"):
         intake._arriving(source, export(raw, monday="ann"))
 
@@ -436,7 +415,7 @@ def test_a_file_that_an_erasure_rewrote_may_come_again_but_not_another(project: 
 def test_one_file_is_refused_where_no_pattern_would_find_it(project: Path, tmp_path: Path) -> None:
     block = {"files": "sub/*.csv", "format": "csv", "columns": {"product_id": "Id"}}
     source = Source.read(shop(products=[block]))
-    raw = export(tmp_path / "raw/sub", items="Id").parent
+    raw = export(tmp_path / "raw/sub", items="Id\n1").parent
     with pytest.raises(SourceError, match=r"reads items\.csv in a folder, as sub/\*\.csv: give as raw data the folder"):
         intake._arriving(source, raw / "sub/items.csv")
     assert set(intake._arriving(source, raw).values()) == {Path("data/raw/shop/sub/items.csv")}

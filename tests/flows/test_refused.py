@@ -73,17 +73,18 @@ def tandem(*arguments: str) -> Result:
 
 def test_the_list_counts_rules_and_shows_the_first_rows(shop) -> None:
     said = tandem("list", "--first", "1").output.splitlines()
-    assert [line.split() for line in said[:3]] == [
+    assert [line.split() for line in said[:4]] == [
+        ["rows", "table", "rule"],
         ["1", "events", "fee"],
         ["1", "events", "unknown_kind"],
         ["1", "events", "unreadable_time"],
     ]
-    assert said[3].startswith("events day.csv row 2: unknown_kind: kind `glance` is none of buy, look")
-    assert said[4] == "… and 2 more in data/canonical/refused.parquet"
+    assert said[4].startswith("events day.csv row 2: unknown_kind: kind `glance` is none of buy, look")
+    assert said[5] == "… and 2 more in data/canonical/refused.parquet"
 
 
 def test_one_rule_can_be_asked_for_by_name(shop) -> None:
-    assert tandem("list", "--rule", "fee").output.splitlines()[1].startswith("events day.csv row 4: fee: a fee")
+    assert tandem("list", "--rule", "fee").output.splitlines()[2].startswith("events day.csv row 4: fee: a fee")
     with pytest.raises(TandemError, match=r"fees refused nothing; .* has rows of fee, unknown_kind, unread"):
         refused._refused(refused.TABLES, "fees")
 
@@ -102,6 +103,10 @@ def test_a_replay_says_what_a_fix_would_change_and_leaves_the_tables(shop) -> No
         Replayed("events", "day.csv", 5, "unreadable_time", "unreadable_time"),
     ]
     said = tandem("replay", "--rule", "unknown_kind").output
+    assert said.splitlines()[:2] == [
+        "     rows  table   refused now by  then kept, duplicate, or refused by",
+        "        1  events  unknown_kind    kept",
+    ]
     assert "events day.csv row 2: unknown_kind → kept" in said
     assert "1 of 1 refused rows would change" in said
     assert "dvc repro ingest" in said
@@ -110,6 +115,11 @@ def test_a_replay_says_what_a_fix_would_change_and_leaves_the_tables(shop) -> No
 
 def test_without_a_fix_nothing_would_change(shop) -> None:
     assert tandem("replay").output.splitlines()[-1] == "0 of 3 refused rows would change"
+
+
+def test_where_no_row_is_refused_there_is_nothing_to_replay(shop) -> None:
+    files.write(refuse().astype({"row": int}), refused.TABLES / "refused.parquet", schema.REFUSED)
+    assert tandem("replay").output.splitlines() == ["no row is refused", "0 of 0 refused rows would change"]
 
 
 def test_rows_of_another_source_are_not_replayed(shop) -> None:

@@ -1,18 +1,16 @@
 """prefect.yaml names real flows, and a Prefect server made of the pinned versions does schedule them."""
 
 import importlib
-import os
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
 
-from flows import bento, prepare, processes
+from flows import processes
 
-STARTED_S, SCHEDULED_S = 120, 90
+SCHEDULED_S = 90
 
 
 @pytest.fixture
@@ -39,32 +37,16 @@ def test_every_deployment_has_the_pool_a_schedule_and_no_twin(deployments: list[
         assert all("cron" in schedule for schedule in deployment["schedules"])
 
 
-@pytest.fixture
-def server(project: Path) -> Iterator[str]:
-    """Address of the API of a Prefect server over an empty database."""
-    prepare()
-    port = bento.free_port()
-    os.environ["PREFECT_API_URL"] = f"http://127.0.0.1:{port}/api"
-    os.environ["PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS"] = "5"
-    arguments = ("server", "start", "--host", "127.0.0.1", "--port", str(port))
-    with (
-        Path("server.log").open("w") as log,
-        processes.start("prefect", *arguments, stdout=log, stderr=subprocess.STDOUT) as process,
-    ):
-        _wait_until_healthy(os.environ["PREFECT_API_URL"], process)
-        yield os.environ["PREFECT_API_URL"]
-
-
 @pytest.mark.slow
-def test_all_deploy_and_runs_are_scheduled(server: str, deployments: list[dict]) -> None:
+def test_all_deploy_and_runs_are_scheduled(prefect_server: str, deployments: list[dict]) -> None:
     """SQLAlchemy 2.1 or a later FastAPI would break this silently: a healthy server that never schedules."""
     _prefect("work-pool", "create", "tandem", "--type", "process")
     _prefect("--no-prompt", "deploy", "--all")
-    scheduled = _scheduled(server)
+    scheduled = _scheduled(prefect_server)
     ends = time.monotonic() + SCHEDULED_S
     while len(scheduled) < len(deployments) and time.monotonic() < ends:
         time.sleep(1)
-        scheduled = _scheduled(server)
+        scheduled = _scheduled(prefect_server)
     assert scheduled == {"ingest", "retrain", "deploy"}
 
 
@@ -72,20 +54,6 @@ def _prefect(*arguments: str) -> None:
     with processes.start("prefect", *arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
         said, _ = process.communicate(timeout=120)
     assert process.returncode == 0, said
-
-
-def _wait_until_healthy(address: str, process: subprocess.Popen) -> None:
-    import httpx
-
-    ends = time.monotonic() + STARTED_S
-    while time.monotonic() < ends and process.poll() is None:
-        try:
-            if httpx.get(f"{address}/health").status_code == 200:
-                return
-        except httpx.TransportError:
-            pass
-        time.sleep(0.5)
-    pytest.fail(f"{address} is not healthy: {Path('server.log').read_text()}")
 
 
 def _scheduled(address: str) -> set[str]:

@@ -59,11 +59,20 @@ def test_a_second_run_runs_nothing_and_push_stores_raw_data_and_outputs(
     assert {"abc", "abcabc"} <= set(stored)
 
 
-def test_a_failing_stage_is_named_with_its_own_message(pipeline: Path) -> None:
+def test_a_failing_stage_is_named_with_its_own_message_once(pipeline: Path, caplog: pytest.LogCaptureFixture) -> None:
     (pipeline / "data/raw/shop/a.txt").write_text("ab?")
-    with pytest.raises(PipelineError) as refused:
+    with caplog.at_level(logging.INFO), pytest.raises(PipelineError) as refused:
         versions.repro()
     assert str(refused.value) == "stage `double` stopped: a.txt holds 1 question mark, expected none;\nfirst: ?"
+    assert "Running stage 'double'" in caplog.text
+    assert "question mark" not in caplog.text  # whoever shows the error shows it
+
+
+def test_what_a_stage_that_goes_well_says_of_errors_is_shown(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        lines, held = versions._show(["one\n", "error: one of 9 is odd\n", "two\n"])
+    assert (lines, held) == (["one", "error: one of 9 is odd", "two"], ["error: one of 9 is odd", "two"])
+    assert caplog.messages == ["one"]
 
 
 def test_targets_end_the_run_early(pipeline: Path) -> None:

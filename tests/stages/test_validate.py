@@ -183,6 +183,29 @@ def test_the_refusal_shows_at_most_five_rows_and_where_to_look(bad: tuple[Shop, 
     assert "unknown_" not in message
 
 
+def test_users_stand_in_report_and_docs_and_not_in_the_message(shop: Shop) -> None:
+    """A message is kept where no erasure looks first: in logs, and in Prefect's database."""
+    person, session, order = "b0344c61d8db38535ca8afceaf0bf12b", "session of erin", "order of erin"
+    tables = _tables()
+    tables["events"][1] |= {"user_id": person, "session_id": session, "order_id": order, "quantity": 99}
+    tables["reviews"] = [{**tables["reviews"][0], "user_id": person, "text": "it is me, Erin", "rating": 9}]
+    tables["users"] *= 2
+    shop.write(tables)
+    with pytest.raises(SnapshotRefused) as refused:
+        shop.validate()
+    message = str(refused.value)
+    where = f"{shop.home / 'validation.json'} and {shop.home / 'docs' / 'index.html'}, which show whole rows"
+    assert message.startswith(f"snapshot refused; see {where}")
+    assert '{"event_id": "e1", "product_id": "p1", "kind": "view", ' in message
+    assert '{"review_id": "r0", "product_id": "p1", ' in message
+    assert "unique_key: 2 of 2 rows of users" in message
+    assert not [word for word in ('"user_id"', person, "erin", "Erin") if word in message]
+    page = (shop.home / "docs" / "runs" / "0001" / "index.html").read_text("utf-8")
+    for shown in (person, session, order, "it is me, Erin"):
+        assert shown in page
+        assert shown in (shop.home / "validation.json").read_text("utf-8")
+
+
 def test_volume_is_compared_with_the_snapshot_accepted_before(bad: tuple[Shop, str]) -> None:
     """1000 events were accepted, half of them must come again; 21 came."""
     volume = {e["table"]: e for e in bad[0].report()["expectations"] if e["name"] == "volume"}
@@ -197,7 +220,7 @@ def test_a_refused_shop_has_docs_and_report_but_no_snapshot(bad: tuple[Shop, str
     assert not (shop.home / "snapshot").exists()
     run = shop.home / "docs" / "runs" / "0001"
     page = next((run / "validations" / "events").rglob("*.html")).read_text("utf-8")
-    for seen in ("orphan_products: product_id is in products", "future_events: time is before as_of"):
+    for seen in ("orphan_products: product_id is in products", "future_events: time is before validate.as_of"):
         assert seen in page
     assert "nowhere" in (run / "index.html").read_text("utf-8")
 
@@ -255,8 +278,34 @@ def test_a_failed_warning_is_told_and_lets_the_snapshot_through(shop: Shop, capl
     assert report["failed"] == {"blocking": 0, "warning": 1}
     assert (shop.home / "snapshot" / "manifest.json").exists()
     told = next(record.message for record in caplog.records if record.levelname == "WARNING")
-    assert told.startswith("freshness: events breaks `the last event is at most 2 days before as_of")
+    assert told.startswith(
+        "freshness: events breaks `the last event is at most 2 days (validate.max_days_since_last_event) before "
+        "validate.as_of, which is 2020-02-01T12:00:00Z in params.yaml; so it is not before 2020-01-30T12:00:00Z`"
+    )
     assert told.endswith("observed 2020-01-30T10:00:00+00:00")
+
+
+def test_the_refusal_of_an_event_to_come_names_the_key_to_change(shop: Shop) -> None:
+    shop.write(_tables(), {"as_of": "2020-01-30T00:00:00Z", "severity": {"freshness": "off"}})
+    named = "`time is before validate.as_of, which is 2020-01-30T00:00:00Z in params.yaml`"
+    with pytest.raises(SnapshotRefused, match=f"future_events: 1 of 6 rows of events break {named}"):
+        shop.validate()
+    (shop.home / "as_of.txt").write_text("2020-01-30T00:00:00+00:00\n")
+    shop.write(_tables(), {"as_of": "now", "severity": {"freshness": "off"}})
+    with pytest.raises(SnapshotRefused, match=r"validate\.as_of, which is now: 2020-01-30T00:00:00Z, when raw files"):
+        shop.validate()
+
+
+def test_of_raw_rows_the_docs_show_the_largest_share_refused_and_the_most_lost(shop: Shop) -> None:
+    """Of ten rows of events two are refused; of 40 of users seven, in another file, and none got lost."""
+    users = {"table": "users", "file": "u.csv", "rows": 40, "kept": 33, "duplicates": 0, "refused": 7}
+    shop.write(_tables())
+    facts = files.read_json(shop.home / "ingest.json")
+    files.write_json({**facts, "files": [*facts["files"], users]}, shop.home / "ingest.json")
+    found = {e["name"]: e["observed"] for e in shop.validate()["expectations"] if e["table"].startswith("raw_")}
+    assert found == {"exact_accounting": 0, "refused_share": 0.2}
+    page = (shop.home / "docs" / "runs" / "0001" / "index.html").read_text("utf-8")
+    assert "<td>2</td><td>0</td><td>0.2</td>" in page
 
 
 def test_a_refusal_takes_the_old_snapshot_away(shop: Shop) -> None:
@@ -277,7 +326,7 @@ def test_from_the_command_line_a_refusal_is_a_message_and_a_failure(shop: Shop, 
     command = [sys.executable, "-m", "stages.validate", *names]
     done = subprocess.run(command, cwd=shop.home, env={"PYTHONPATH": str(root)}, capture_output=True, text=True)
     assert done.returncode == 1
-    assert "error: snapshot refused; see validation.json and docs/index.html\n" in done.stderr
+    assert "error: snapshot refused; see validation.json and docs/index.html, which show whole rows\n" in done.stderr
     assert "  orphan_products: 1 of 6 rows of events break `product_id is in products`\n" in done.stderr
     assert "Traceback" not in done.stderr
     assert "great_expectations" not in done.stderr
@@ -495,6 +544,7 @@ def test_docs_need_neither_network_nor_scripts(shop: Shop) -> None:
     for page in pages:
         text = page.read_text("utf-8")
         assert not re.findall(r"<script|<img|<link|@import", text), page
+        assert not re.findall(r"newsletter|Show more info|Validation Filter|Table of Contents", text), page
         for link in re.findall(r'href="([^"#:]+)"', text):
             assert (page.parent / link).exists(), (page, link)
 
@@ -510,6 +560,7 @@ def test_earlier_judgements_stay_in_the_docs_up_to_a_number(shop: Shop) -> None:
     index = (shop.home / "docs" / "index.html").read_text("utf-8")
     assert re.findall(r'<a href="runs/(\d+)/index.html">', index) == ["0005", "0004", "0003"]
     assert re.findall(r"<td>(accepted|refused)</td>", index) == ["accepted", "accepted", "refused"]
+    assert "Judging the same files again" in index
     assert "not_empty of events" in (shop.home / "docs" / "runs" / "0003" / "index.html").read_text("utf-8")
 
 

@@ -16,9 +16,6 @@ from tandem.data.engine import EngineName
 MEMORY = "2GB"
 """What tables may hold in memory; the rest goes to the scratch folder."""
 
-AHEAD = "64MB"
-"""How much is computed while what was handed out is worked on."""
-
 BATCH = 131_072
 """Rows that are handed out at once."""
 
@@ -101,6 +98,7 @@ class DuckDb:
 def opened(timezone: str, scratch: Path) -> Iterator[DuckDb]:
     """An empty database in the folder `scratch`, closed at the end."""
     with connected(timezone, MEMORY, scratch / "spilled", scratch / "tables.duckdb") as database:
+        database.con.execute("SET preserve_insertion_order = false")  # what has an order is asked for it
         yield DuckDb(database, timezone)
 
 
@@ -120,7 +118,6 @@ def connected(timezone: str, memory: str, spilled: Path, database: Path | str = 
         backend = ibis.duckdb.connect(database, memory_limit=memory, temp_directory=str(spilled))
         try:
             backend.con.execute("SET enable_progress_bar = false")
-            backend.con.execute(f"SET streaming_buffer_size = '{AHEAD}'")
             backend.con.execute("SET TimeZone = ?", [timezone])
             yield backend
         finally:

@@ -101,10 +101,6 @@ class Compiler(PySparkCompiler):
         local = sg.cast(self.f.anon.date_trunc(unit.singular, arg), to=sge.DataType(this=sge.DType.TIMESTAMPNTZ))
         return self.f.anon.tandem_local(local)
 
-    def visit_ExtractSecond(self, op: Any, *, arg: Any) -> Any:  # noqa: N802
-        """Whole seconds."""
-        return self.f.anon.second(arg)
-
     def visit_TimestampDelta(self, op: Any, *, part: Any, left: Any, right: Any) -> Any:  # noqa: N802
         """Microseconds, which is all that is asked for."""
         if _literal(op.part) != "microsecond":

@@ -99,6 +99,33 @@ def test_ids_and_numbers_are_read_without_white_space_of_any_kind(canonical, sho
     assert event["user_id"] == pseudonyms.of(KEY, "17850")
 
 
+EUROS = {"decimal": ",", "thousands": ".", "strip": ["€", "EUR"]}
+
+
+def cell(text: str) -> str:
+    """As CSV writes a text that may hold a comma."""
+    return f'"{text}"'
+
+
+def test_numbers_are_read_as_the_source_writes_them(canonical, shop) -> None:
+    shop["events"][0] |= {"numbers": EUROS, "scale": {"unit_price": 0.5}}
+    rows = row(pieces="1.500", price=cell("€ 1.108,85")), row(pieces=cell("0,5"), price="12 EUR")
+    found = events_of(canonical, shop, *rows)
+    assert found["quantity"].tolist() == [1500.0, 0.5]
+    assert found["unit_price"].tolist() == [pytest.approx(554.425), 6.0]
+
+
+def test_a_number_written_otherwise_than_the_source_says_is_refused_as_it_came(canonical, shop) -> None:
+    shop["events"][0]["numbers"] = EUROS
+    found = canonical(shop, {"events.csv": HEADER + row(price="€ 9.99") + "\n" + row(price=cell("€ -5,00"))})
+    refused = found.tables["refused"]
+    assert refused[["rule", "reason"]].to_numpy().tolist() == [
+        ["unreadable_unit_price", "unit_price `€ 9.99` is not a number written as `numbers` says"],
+        ["price_not_positive", "unit_price `€ -5,00` of a sale is not positive"],
+    ]
+    assert [json.loads(record)["price"] for record in refused["record"]] == ["€ 9.99", "€ -5,00"]
+
+
 REFUSALS = [
     ({"item": "", "name": ""}, "fee", "a fee"),
     ({"order": "T1"}, "test_order", "a test order"),
@@ -155,6 +182,13 @@ def test_the_same_row_written_otherwise_is_a_duplicate(canonical, shop) -> None:
     shop["events"][0] |= {"time_formats": ["%m/%d/%Y %H:%M"], "rules": []}
     other = row(item="A1 ", customer="17850", when="3/1/2026 12:00", pieces="2.0", price="9.990")
     report = canonical(shop, {"events-1.csv": HEADER + GOOD, "events-2.csv": HEADER + other}).report
+    assert [account["duplicates"] for account in report["files"]] == [0, 1]
+
+
+def test_the_same_price_written_as_each_block_says_is_a_duplicate(canonical, shop) -> None:
+    shop["events"].append(shop["events"][0] | {"files": "shop*.csv", "numbers": EUROS})
+    raw = {"events.csv": HEADER + row(price="12.50"), "shop.csv": HEADER + row(price=cell("€ 12,50"))}
+    report = canonical(shop, raw).report
     assert [account["duplicates"] for account in report["files"]] == [0, 1]
 
 

@@ -26,7 +26,7 @@ TYPES = pa.schema(
     [
         *schema.EVENTS.arrow,
         pa.field("file", pa.string()),
-        *(pa.field(name, pa.int64()) for name in ("place", "row")),
+        *(pa.field(name, pa.int64()) for name in ("place", "row", "microseconds")),
     ]
 )
 
@@ -77,7 +77,8 @@ def event(row: int, second: float = 0.0, **changes: Any) -> dict[str, Any]:
 
 
 def arrow(rows: list[dict[str, Any]]) -> pa.Table:
-    return pa.table({field.name: pa.array([row.get(field.name) for row in rows], field.type) for field in TYPES})
+    of = {field.name: pa.array([row.get(field.name) for row in rows], field.type) for field in TYPES}
+    return pa.table(of | {"microseconds": of["time"].cast(pa.int64())})
 
 
 def store(database: Any, rows: ir.Table) -> ir.Table:
@@ -374,7 +375,9 @@ def test_nothing_of_real_shops_is_refused_as_shipped(database, params, real_data
     database.con.execute(f"CREATE OR REPLACE TABLE shop AS {sql.format(real_data)}")
     database.con.execute("ALTER TABLE shop ALTER time TYPE TIMESTAMPTZ; ALTER TABLE shop ALTER user_id TYPE VARCHAR")
     rows = database.table("shop").mutate(file=ibis.literal("all"), row=ibis.row_number(), place=ibis.row_number())
-    live = store(database, with_met(rows.mutate(order_id=rows.order_id.cast("string"))))
+    microseconds = rows.time.epoch_seconds() * 1_000_000
+    rows = rows.mutate(order_id=rows.order_id.cast("string"), microseconds=microseconds)
+    live = store(database, with_met(rows))
     assert live.count().to_pyarrow().as_py() > least
     assert cleaning.clean(live, params, functools.partial(store, database)) == []
 

@@ -15,6 +15,8 @@ from tandem import demo, files
 from tandem.data import canonical, cells, schema
 from tandem.data.engine import Engine, open_engine
 from tandem.data.engines import patterns
+from tandem.data.entries import Numbers
+from tandem.data.records import BLANK
 from tandem.data.sources import Source
 from tandem.errors import SettingsError, SourceError
 from tandem.params import IngestParams
@@ -113,6 +115,31 @@ NUMBERS = [
     "-0",
     None,
 ]
+WRITTEN = [  # by how a source says that it writes them: texts and what they are
+    (
+        Numbers(decimal=",", thousands=".", strip=("€", "EUR", ",-", "NT $")),
+        {"1.108,85": 1108.85, "12.345.678": 12345678.0, "1108,85": 1108.85, "€ 12,50": 12.5, "12,50EUR": 12.5,
+         "-€ 5,00": -5.0, "€ -5,00": -5.0, "€-5": -5.0, "+ €5": 5.0, "€ 5 EUR": 5.0, "12,-": 12.0, "€ ,5": 0.5,
+         "NT $ 1.000": 1000.0, "7,": 7.0, "-,5": -0.5, f"€{BLANK}5{BLANK}EUR": 5.0,
+         "1.5": None, "0.123": None, "1.1088": None, "1234.567": None, "1,299.00": None, "-€-5": None, "- 5": None,
+         "€ - 5": None, "€€5": None, "5€€": None, "€": None, "5,00-": None, "eur 5": None, "1e3": None, "1 299": None,
+         "Euro 5": None, "EUR,5": None, "١": None, "€\n": None, "": None},
+    ),
+    (
+        Numbers(decimal=",", thousands=" ", strip=("kr", "kr.", "\\d", "[ab]*")),
+        {"1 299,00 kr": 1299.0, "1\u00a0299\u202f000,5 kr.": 1299000.5, "kr. 5": 5.0, "kr.5": 5.0, "\\d5": 5.0,
+         "5 [ab]*": 5.0, "1\u2009299": None, "12 99": None, "1  299": None, "d5": None, "5 ab": None, "5 krx": None},
+    ),
+    (
+        Numbers(strip=("$", "￥", "Rs")),
+        {"$1299.00": 1299.0, "￥9.90": 9.9, "$.50": 0.5, "Rs 50": 50.0, "Rs50": 50.0, ".5": 0.5,
+         "Rs.50": None, "¥9.90": None, "1,299.00": None, "9" * 400: None},
+    ),
+    (Numbers(thousands="'"), {"1'299.5": 1299.5, "1'299'000": 1299000.0, "1’299": None, "'299": None, "1'29": None}),
+    (Numbers(thousands="’"), {"1’299.5": 1299.5, "1'299": None}),
+    (Numbers(thousands=",", strip=("$",)), {"$1,299.00": 1299.0, "1,29": None, "12,50": None, "1.299,00": None}),
+    (Numbers(), {"1.5": 1.5, "-.5": -0.5, "5.": 5.0, "1e3": None, "1,5": None}),
+]  # fmt: skip
 WORDS = ["straße", "ŉﬁ", "ıǆ", "ΐ", "ab1", " \t\u00a0x\n\x0b", "😀é\u0301\u4e2d", "a`b'c\\d", "", None]
 
 
@@ -160,7 +187,7 @@ def test_times_are_read_and_cut_the_same(tmp_path: Path, zone: str) -> None:
         rows = engine.store(pa.table({"place": range(len(texts)), "text": texts}))
         rows = rows.mutate(time=cells.moment(engine, rows.text, FORMATS))
         cut = {unit: rows.time.truncate(unit) for unit in "hD"}
-        parts = {"minute": rows.time.minute(), "year": rows.time.year(), "second": rows.time.second()}
+        parts = {"minute": rows.time.minute(), "year": rows.time.year()}
         return rows.mutate(written=rows.time.cast("string"), **cut, **parts).order_by("place")
 
     duckdb, spark = on_both(tmp_path, zone, ask)
@@ -193,6 +220,19 @@ def test_numbers_and_words_are_the_same(tmp_path: Path) -> None:
 
     duckdb, spark = on_both(tmp_path, "UTC", ask)
     assert duckdb == spark
+
+
+@pytest.mark.slow
+def test_numbers_are_read_as_the_source_writes_them(tmp_path: Path) -> None:
+    def ask(engine: Engine) -> ibis.Table:
+        texts = [{"how": how, "text": text} for how, (_, some) in enumerate(WRITTEN) for text in some]
+        rows = engine.store(pa.Table.from_pylist(texts))
+        read = [(rows.how == how, cells.number(rows.text, written)) for how, (written, _) in enumerate(WRITTEN)]
+        return rows.mutate(value=ibis.cases(*read))
+
+    for found in on_both(tmp_path, "UTC", ask):
+        read = {(row["how"], row["text"]): row["value"] for row in found}
+        assert read == {(how, text): value for how, (_, some) in enumerate(WRITTEN) for text, value in some.items()}
 
 
 @pytest.mark.slow

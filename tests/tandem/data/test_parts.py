@@ -108,6 +108,8 @@ def test_no_user_id_is_in_a_part(shop, work) -> None:
         (HEADER.replace("secret", "note"), "renamed|gone"),
         (HEADER.replace(",secret", ""), "gone: `secret`"),
         (HEADER.strip() + ",more\n", "new: `more`"),
+        (HEADER.replace("price", "amount"), "`price`, read as unit_price|renamed, it seems: `price`"),
+        (HEADER.replace(",what", ""), "gone: `what`, read as kind"),
     ],
 )
 def test_another_header_stops_with_the_difference(shop, work, header, told) -> None:
@@ -119,6 +121,34 @@ def test_another_header_stops_with_the_difference(shop, work, header, told) -> N
         make(shop, work)
     with pytest.raises(SourceError, match=r"another header"):
         make(shop, work, parts="anew")
+
+
+def test_of_a_stop_it_is_said_how_the_file_gets_out_again(shop, work) -> None:
+    arrive(work, "events-1.csv")
+    (work / "raw/events-2.csv").write_text(HEADER + '"a1,u1\n')
+    with pytest.raises(SourceError, match=r"events-2\.csv.*\nIf the file should not have come in: docs/intake\.md"):
+        make(shop, work)
+
+
+def test_the_first_file_with_all_columns_is_what_others_are_compared_with(shop, work) -> None:
+    """Not one that cannot be read anyway, though its name comes first."""
+    (work / "raw/events-0.csv").write_text(HEADER.replace("price", "amount"))
+    arrive(work, "events-1.csv")
+    with pytest.raises(SourceError, match=r"events-0\.csv has another header"):
+        make(shop, work)
+
+
+def test_a_key_that_no_file_of_json_had_before_is_told(work, caplog: pytest.LogCaptureFixture) -> None:
+    block = {"files": "*.jsonl", "format": "jsonl", "kind": "purchase"}
+    block["columns"] = {"product_id": "p", "user_id": "u", "time": "t"}
+    shop = Source.model_validate(SHOP | {"events": [block], "products_from_events": {}})
+    (work / "raw/a.jsonl").write_text('{"p": "a", "u": "u1", "t": "2026-01-01", "note": "x"}\n')
+    make(shop, work)
+    assert "keys" not in caplog.text
+    (work / "raw/b.jsonl").write_text('{"p": "a", "u": "u1", "t": "2026-01-02", "colour": "red"}\n')
+    make(shop, work)
+    (told,) = [record for record in caplog.records if record.levelname == "WARNING" and "keys" in record.message]
+    assert told.message.endswith("b.jsonl has keys that no file before it had: colour")
 
 
 def test_a_column_that_only_some_files_have_is_let_pass_when_the_source_says_so(work) -> None:

@@ -49,6 +49,15 @@ def test_attributes_are_a_list_or_say_which_column_they_come_from(shop) -> None:
         ({"columns": {"product_id": {"columns": ["a"]}, "time": "b"}}, "`product_id` takes the name of one raw column"),
         ({"upper": ["quantity"]}, "`quantity` not among the mapped text columns"),
         ({"time_formats": ["%d.%m.%Y %Q"]}, "not a strptime pattern"),
+        ({"numbers": {"decimal": ",", "thousands": ","}}, "`thousands` are both `,`: must differ"),
+        ({"numbers": {"thousands": "."}}, "`decimal` (a point by default) and `thousands` are both `.`"),
+        ({"numbers": {"decimal": ";"}}, "Input should be '.' or ','"),
+        ({"numbers": {"thousands": "_"}}, "Input should be '.', ',', "),
+        ({"numbers": {"strip": [" "]}}, "must be a text beside a number, such as `€`"),
+        ({"numbers": {"strip": ["-"]}}, "no sign of a number alone"),
+        ({"numbers": {"strip": ["x10"]}}, "no digits"),
+        ({"numbers": {"strip": ["万"]}}, "no digits"),
+        ({"numbers": {"currency": "€"}}, "Extra inputs"),
         ({"rules": [{"name": "a", "where": {"item": "x"}}]}, "either `refuse: sentence` or `kind"),
         ({"rules": [{"name": "a", "refuse": "why"}]}, "`where`, `unless` or both"),
         ({"rules": [{"name": "a", "where": {"item": "("}, "refuse": "why"}]}, "not an RE2 pattern"),
@@ -123,6 +132,18 @@ def test_a_refused_file_names_key_value_and_file(tmp_path, shop) -> None:
     path.write_text(yaml.safe_dump(shop))
     with pytest.raises(SourceError, match=r"shop\.yaml: `events\.0\.format` = 'xml': .*'csv'"):
         Source.read(path)
+
+
+def test_what_is_wrong_with_a_file_as_a_whole_names_no_key(tmp_path) -> None:
+    path = tmp_path / "shop.yaml"
+    for text, said in (
+        ("{name: shop, title: a, timezone: UTC}", "no table has a block"),
+        ("- a", "must be keys and values"),
+    ):
+        path.write_text(text)
+        with pytest.raises(SourceError) as refused:
+            Source.read(path)
+        assert str(refused.value).startswith(f"{path}: {said}")
 
 
 def test_a_missing_file_says_which_sources_there_are(tmp_path, shop) -> None:

@@ -79,7 +79,13 @@ def test_a_needed_column_without_successor_is_named_with_what_is_read_from_it(bl
     difference = drift.compare(HEADER, [name for name in HEADER if name != "pieces"], block, None, None)
     assert difference.needed == {"pieces": ["quantity"]}
     assert "`pieces` (quantity): ask who exports the file" in difference.message("events-9.csv")
-    assert "quantity" not in proposed(difference)["columns"]
+    assert proposed(difference)["columns"]["quantity"] == "???"
+    assert "pairs" not in difference.message("events-9.csv")
+
+
+def test_a_kind_without_its_column_is_left_open(block) -> None:
+    difference = drift.compare(HEADER, [name for name in HEADER if name != "what"], block, None, None)
+    assert proposed(difference)["kind"]["column"] == "???"
 
 
 def test_no_value_gets_into_the_message(block) -> None:

@@ -11,10 +11,13 @@ from tandem.unseen import profile
         (["1.5", "2", "3e2"], "number"),
         (["1.234,50", "2,5", "3,00"], "decimal_comma"),
         (["£1.50", "£12", "£3.25"], "money"),
+        (["12,50 EUR", "1,00 EUR"], "money"),
         (["true", "False", "true"], "boolean"),
         (["2026-01-31", "2026-02-01"], "time"),
         (["31.01.2026 10:00", "01.02.2026 11:30"], "time"),
+        (["31.01.2026", "01.02.2026"], "time"),  # no number with points
         (["[1, 2]", "[]"], "list"),
+        (['{"id": 1}', '{"id": 2}'], "object"),
         (["https://a.b/c.jpg"], "url"),
         (["10000.jpg", "b/2.PNG"], "picture"),
         (["Home > Garden > Tools", "Home > Toys"], "path"),

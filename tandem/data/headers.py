@@ -1,0 +1,55 @@
+"""Headers of raw files that come in: the columns that are needed are there, and they are those of the files before."""
+
+from tandem.data import exports
+from tandem.data.batches import Export
+from tandem.data.blocks import FREE, Block
+from tandem.errors import SourceError
+from tandem.unseen import drift
+
+SAMPLED = 1000
+"""Rows that a proposal for a changed header looks at."""
+
+
+def check(new: list[Export], earlier: Export | None, block: Block) -> dict[str, list[str]]:
+    """The raw columns of each new file, by its name.
+
+    A difference comes before a column that lacks, for it says more. Records of JSON may differ in what is not needed.
+
+    Args:
+        new: files of the block, one at least.
+        earlier: a file that was read before; without one the first new file with all columns stands for it.
+        block: how they are read.
+
+    Raises:
+        SourceError: a file cannot be read, has other columns than the files before it, or lacks one that is needed.
+    """
+    found = {export.name: exports.header(export, block) for export in new}
+    first = earlier or next((export for export in new if not _lacks(found[export.name], block)), new[0])
+    if block.format not in FREE:
+        before = found.get(first.name) or exports.header(first, block)
+        for export in new:
+            _check_same(first, before, export, found[export.name], block)
+    for export in new:
+        exports.check(found[export.name], export, block)
+    return found
+
+
+def _lacks(header: list[str], block: Block) -> bool:
+    return any(name not in header for name in block.named if name not in block.may_have)
+
+
+def _check_same(first: Export, before: list[str], export: Export, now: list[str], block: Block) -> None:
+    """Raise with the difference, and lines proposed for the source, if there is one."""
+    if drift.compare(before, now, block, None, None):
+        difference = drift.compare(before, now, block, _samples(first, block), _samples(export, block))
+        assert difference is not None
+        raise SourceError(difference.message(str(export.path)))
+
+
+def _samples(export: Export, block: Block) -> dict[str, list[str]]:
+    """Some values of each column."""
+    first = next(exports.batches(export, block), None)
+    if first is None:
+        return {}
+    columns = {name: first.cells.column(name).slice(0, SAMPLED).to_pylist() for name in first.cells.schema.names}
+    return {name: [value for value in values if value] for name, values in columns.items()}
