@@ -55,7 +55,7 @@ format: setup ## format the code
 .PHONY: lock
 lock: setup ## resolve requirements.in again (uv must be installed)
 	uv pip compile --quiet --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url \
-	  --upgrade requirements.in --output-file requirements.lock
+	  --override requirements.overrides --upgrade requirements.in --output-file requirements.lock
 	uv pip install --quiet --require-hashes --no-deps -r requirements.lock
 	python -m services.requirements
 

@@ -23,6 +23,9 @@ from tandem.settings import Settings
 PLACES = (Path("data"), Path("reports"), Path(".dvc"), Path("dvc_plots"))
 """What is searched in the project's folder; git holds code and pointers, no data."""
 
+TOOLS = ("PREFECT_HOME", "BENTOML_HOME")
+"""Variables that may move a tool's state out of `Settings.home`."""
+
 DATABASES = ("PREFECT_API_DATABASE_CONNECTION_URL", "PREFECT_SERVER_DATABASE_CONNECTION_URL", "TANDEM_TRACKING_URI")
 """Variables that may name a database which is no file of this project."""
 
@@ -32,6 +35,7 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")
 def searched(settings: Settings) -> list[Path]:
     """Folders that are searched, none within another."""
     outside = [folder for address in Registry(settings).artifacts() if (folder := local(address)) is not None]
+    outside += [Path(os.environ[name]) for name in TOOLS if name in os.environ]
     wanted = [path.resolve() for path in (*PLACES, settings.home, *outside) if path.exists()]
     if settings.serving and settings.serving.exists():
         wanted.append(settings.serving.resolve())

@@ -48,7 +48,7 @@ def _check_same(first: Export, before: list[str], export: Export, now: list[str]
 
 def _samples(export: Export, block: Block) -> dict[str, list[str]]:
     """Some values of each column."""
-    first = next(exports.batches(export, block), None)
+    first = next((batch for batch in exports.batches(export, block) if batch.cells.num_rows), None)
     if first is None:
         return {}
     columns = {name: first.cells.column(name).slice(0, SAMPLED).to_pylist() for name in first.cells.schema.names}

@@ -31,7 +31,7 @@ def _with_runs(events: ir.Table, name: str, gap: ir.IntegerValue, asked: ir.Bool
     asked = events.mutate(gap=gap, asked=asked & events.user_id.notnull() & events[name].isnull())
     own = ibis.window(group_by=["asked", "user_id"], order_by=TOLD)
     pause = asked.microseconds - asked.microseconds.lag().over(own)
-    begun = asked.mutate(begins=(pause > asked.gap * 60_000_000).fill_null(True))
+    begun = asked.mutate(begins=(pause / 60_000_000 > asked.gap).fill_null(True))
     so_far = ibis.window(group_by=["asked", "user_id"], order_by=TOLD, preceding=None, following=0)
     counted = begun.mutate(place=begun.begins.cast("int64").sum().over(so_far))
     first = ibis.window(group_by=["asked", "user_id", "place"], order_by=TOLD)

@@ -277,6 +277,17 @@ def test_a_proof_names_databases_that_are_elsewhere(
     assert places.not_reached(settings, []) == ([said] if said else [])
 
 
+def test_state_of_tools_is_searched_wherever_it_is(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "prefect"))
+    monkeypatch.setenv("BENTOML_HOME", str(Settings().home / "bentoml"))
+    (tmp_path / "prefect").mkdir()
+    assert [path for path in places.searched(Settings()) if not path.is_relative_to(Path.cwd())] == [
+        tmp_path / "prefect"
+    ]
+
+
 @pytest.mark.parametrize(("found", "said"), [(["a"], "still in 1 place, "), (list("abcdefg"), "still in 7 places, ")])
 def test_a_person_who_is_still_there_is_told_with_what_to_do(found: list[str], said: str) -> None:
     message = proof._still_there(found)
