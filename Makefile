@@ -67,6 +67,10 @@ bench-online-retail: setup ## every ranker on Online Retail, both protocols, bes
 bench-serving: setup ## latency and throughput of the service on this machine
 	@python -m benchmarks.serving
 
+.PHONY: bench-text
+bench-text: setup ## titles per second, beside sentence-transformers in the Python that PEER names
+	@python -m benchmarks.text --peer '$(PEER)'
+
 .PHONY: bench-validation
 bench-validation: setup ## judging ten million generated events: seconds and peak memory
 	@python -m benchmarks.validation

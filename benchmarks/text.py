@@ -1,0 +1,156 @@
+"""Titles a second of the text encoder beside sentence-transformers on torch: same weights, same titles, same run.
+
+    python -m benchmarks.text --peer <python with sentence-transformers>
+
+The peer's Python is one of another environment, for instance
+`python3.11 -m venv peer && peer/bin/pip install torch==2.13.0 sentence-transformers`. Every contender is a process that
+has warmed up; rounds go from one to the next in changing order. The benchmark stops unless all vectors agree.
+"""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import typer
+
+from models.text import folders
+from tandem.settings import Settings, quiet
+
+WORKER = Path(__file__).with_name("text_worker.py")
+SENTENCES = Path(__file__).parents[1] / "tests" / "models" / "text" / "sentences.json"
+CONTENDERS = {"tandem": ("tandem", 0), "peer, batch 32": ("sentence_transformers", 32)}
+CONTENDERS |= {"peer, batch 128": ("sentence_transformers", 128)}
+AGREES = 0.9999
+
+
+class Used(NamedTuple):
+    """Seconds of a round."""
+
+    wall: float
+    processor: float
+
+
+class Contender:
+    """A running worker."""
+
+    def __init__(self, name: str, python: str, folder: Path, texts: Path, vectors: Path) -> None:
+        kind, batch = CONTENDERS[name]
+        command = [python, str(WORKER), kind, str(batch), str(folder), str(texts), str(vectors)]
+        environment = os.environ | {"PYTHONPATH": str(WORKER.parents[1])} if kind == "tandem" else None
+        self._process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env=environment,
+        )
+        self.vectors, self.versions = vectors, self._line(name)
+
+    def round(self) -> Used:
+        """Encode all texts once."""
+        assert self._process.stdin
+        print(file=self._process.stdin, flush=True)
+        return Used(*self._line("a round"))
+
+    def close(self) -> None:
+        """Let it end."""
+        self._process.communicate()
+
+    def _line(self, what: str) -> Any:
+        assert self._process.stdout
+        if not (line := self._process.stdout.readline()):
+            raise SystemExit(f"{what} failed; run by hand: {' '.join(map(str, self._process.args))}")  # type: ignore[arg-type]
+        return json.loads(line)
+
+
+def main(
+    peer: Annotated[str, typer.Option(help="a Python that has sentence-transformers and torch")],
+    titles: Annotated[int, typer.Option(help="of each set")] = 1000,
+    rounds: Annotated[int, typer.Option(help="at least 3 for a spread")] = 5,
+) -> None:
+    """Print titles a second and the ratio to the peer for each set of titles."""
+    quiet()
+    if subprocess.run([peer, "-c", "import torch, sentence_transformers"], capture_output=True).returncode:
+        raise SystemExit(f"{peer} cannot import torch and sentence_transformers: see the head of {__file__}")
+    sets = {"Online Retail": online_retail(), "Amazon": amazon(), "sentences of the test": sentences()}
+    for name, texts in sets.items():
+        compare(name, _drawn(texts, titles), peer, rounds)
+
+
+def online_retail() -> list[str]:
+    """Short ones, in capitals."""
+    paths = sorted((Settings().data_dir / "online_retail" / "by-day").glob("*.csv"))
+    found = pd.concat(pd.read_csv(path, usecols=["Description"], dtype=str)["Description"] for path in paths)
+    return sorted(found.dropna().unique())
+
+
+def amazon() -> list[str]:
+    """Long ones, of electronics."""
+    path = Settings().data_dir / "bundles_electronic" / "item_titles.csv"
+    return sorted(pd.read_csv(path, dtype=str)["titles"].dropna().unique())
+
+
+def sentences() -> list[str]:
+    """All kinds of them: those of the test."""
+    return [row["text"] for row in json.loads(SENTENCES.read_text(encoding="utf-8"))]
+
+
+def compare(name: str, texts: list[str], peer: str, rounds: int) -> None:
+    """Print one set's table."""
+    with tempfile.TemporaryDirectory() as work, ExitStack() as stack:
+        path = Path(work) / "texts.json"
+        path.write_text(json.dumps(texts), encoding="utf-8")
+        running = {}
+        for number, of in enumerate(CONTENDERS):
+            python = sys.executable if of == "tandem" else peer
+            running[of] = Contender(of, python, folders.packaged(), path, Path(work) / f"{number}.npy")
+            stack.callback(running[of].close)
+        used: dict[str, list[Used]] = {of: [] for of in running}
+        for n in range(rounds):
+            for of in list(running)[:: 1 if n % 2 else -1]:
+                used[of].append(running[of].round())
+        agreement = _agreement([np.load(of.vectors) for of in running.values()])
+        versions = {key: value for of in running.values() for key, value in of.versions.items()}
+    print(f"\n{name}: {len(texts)} texts, {rounds} rounds, least cosine {agreement:.7f}, load {os.getloadavg()[0]:.1f}")
+    print(", ".join(f"{key} {value}" for key, value in versions.items()))
+    _print(used, len(texts))
+    if agreement < AGREES:
+        raise SystemExit(f"vectors differ: cosine {agreement}, {AGREES} is asked for")
+
+
+def _agreement(vectors: list[Any]) -> float:
+    """The least cosine between the first contender's vectors and those of the others."""
+    ours, *others = [v / np.linalg.norm(v, axis=1, keepdims=True) for v in vectors]
+    return float(min((ours * other).sum(axis=1).min() for other in others))
+
+
+def _print(used: dict[str, list[Used]], texts: int) -> None:
+    print(
+        "| | texts/s | texts/s of the processor | Tandem ÷ it, wall | Tandem ÷ it, processor |\n|---|---|---|---|---|"
+    )
+    for of, rows in used.items():
+        wall, processor = (statistics.median(texts / row[n] for row in rows) for n in range(2))
+        ratios = [_spread([row[n] / own[n] for row, own in zip(rows, used["tandem"], strict=True)]) for n in range(2)]
+        print(f"| {of} | {wall:.0f} | {processor:.0f} | {ratios[0]} | {ratios[1]} |")
+
+
+def _spread(ratios: list[float]) -> str:
+    return f"{statistics.median(ratios):.2f} [{min(ratios):.2f}, {max(ratios):.2f}]"
+
+
+def _drawn(texts: list[str], count: int) -> list[str]:
+    rng = np.random.default_rng(7)
+    return [texts[n] for n in sorted(rng.permutation(len(texts))[:count])]
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,57 @@
+"""One contender of `benchmarks.text`: encodes the same texts whenever it is asked to.
+
+    python text_worker.py <tandem | sentence_transformers> <batch> <weights' folder> <texts.json> <vectors.npy>
+
+Prints a line of JSON when it is ready and after every line that it reads; runs under any Python that has NumPy and the
+library, so that torch stays out of this project's environment.
+"""
+
+import importlib.metadata
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+Encode = Callable[[list[str]], Any]
+
+
+def tandem(folder: str, _: int) -> Encode:
+    """This project's encoder."""
+    from models.text import encoder
+
+    return encoder.load(Path(folder)).encode
+
+
+def sentence_transformers(folder: str, batch: int) -> Encode:
+    """The peer, on torch."""
+    from sentence_transformers import SentenceTransformer
+
+    model = SentenceTransformer(folder, device="cpu")
+    return lambda texts: model.encode(texts, batch_size=batch, show_progress_bar=False)
+
+
+def main(name: str, batch: str, folder: str, texts: str, vectors: str) -> None:
+    """Encode until nothing more is asked."""
+    encode = {"tandem": tandem, "sentence_transformers": sentence_transformers}[name](folder, int(batch))
+    asked = json.loads(Path(texts).read_text(encoding="utf-8"))
+    np.save(vectors, encode(asked))  # warms up as well
+    packages = {"tandem": ("tensorflow-cpu", "keras"), "sentence_transformers": ("torch", "sentence-transformers")}
+    print(json.dumps({package: importlib.metadata.version(package) for package in packages[name]}), flush=True)
+    for _ in sys.stdin:
+        began, worked = time.perf_counter(), _processor_s()
+        encode(asked)
+        print(json.dumps([time.perf_counter() - began, _processor_s() - worked]), flush=True)
+
+
+def _processor_s() -> float:
+    used = os.times()
+    return used.user + used.system
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
