@@ -23,7 +23,7 @@ from ruamel.yaml.representer import RoundTripRepresenter
 from tandem import files
 from tandem.data.sources import Source
 from tandem.errors import SourceError
-from tandem.params import PARAMS
+from tandem.params import NOT_OF_THE_DEMO, PARAMS, WHOLE
 from tandem.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -33,14 +33,8 @@ DEMO = "demo"
 NOTED = "recommended"
 """A folder below `Settings.home`."""
 
-WHOLE = {"window_s"}
-"""Keys of params.yaml whose value is one thing though it is written as a mapping: what it holds is data."""
-
 Key = tuple[str, ...]
 Values = dict[Key, Any]
-
-NOT_OF_THE_DEMO: Values = {("validate", "as_of"): "now"}
-"""What a source gets that does not recommend it, where the demo shop's value suits nobody else."""
 
 
 def switch(source: Source, path: Path = PARAMS) -> None:

@@ -19,6 +19,12 @@ from tandem.data.schema import KINDS
 from tandem.errors import ParamsError
 
 PARAMS = Path("params.yaml")
+
+WHOLE = {"window_s"}
+"""Keys of params.yaml whose value is one thing though it is written as a mapping: what it holds is data."""
+
+NOT_OF_THE_DEMO: dict[tuple[str, ...], Any] = {("validate", "as_of"): "now"}
+"""By whole key, what a source gets that does not recommend it, where the demo shop's value suits nobody else."""
 Severity = Literal["blocking", "warning", "off"]
 Judged = Literal["products", "events", "reviews", "users", "relations"]
 Identifier = Literal["url", "email", "iban", "resident_id", "card", "ssn", "phone"]

@@ -28,7 +28,8 @@ def check(new: list[Export], earlier: Export | None, block: Block) -> dict[str, 
     if block.format not in FREE:
         before = found.get(first.name) or exports.header(first, block)
         for export in new:
-            _check_same(first, before, export, found[export.name], block)
+            if differs := difference(block, first, before, export, found[export.name]):
+                raise SourceError(differs.message(str(export.path)))
     for export in new:
         exports.check(found[export.name], export, block)
     return found
@@ -38,12 +39,13 @@ def _lacks(header: list[str], block: Block) -> bool:
     return any(name not in header for name in block.named if name not in block.may_have)
 
 
-def _check_same(first: Export, before: list[str], export: Export, now: list[str], block: Block) -> None:
-    """Raise with the difference, and lines proposed for the source, if there is one."""
-    if drift.compare(before, now, block, None, None):
-        difference = drift.compare(before, now, block, _samples(first, block), _samples(export, block))
-        assert difference is not None
-        raise SourceError(difference.message(str(export.path)))
+def difference(
+    block: Block, first: Export, before: list[str], export: Export, now: list[str]
+) -> drift.Difference | None:
+    """How the raw columns of `export` differ from those of the `first`, judged by names and some values."""
+    if drift.compare(before, now, block, None, None) is None:
+        return None
+    return drift.compare(before, now, block, _samples(first, block), _samples(export, block))
 
 
 def _samples(export: Export, block: Block) -> dict[str, list[str]]:

@@ -1,13 +1,10 @@
 """Headers of the files that are tried: what of them differs from the first one's, and what is close to what lacks."""
 
-from tandem.data import exports
+from tandem.data import exports, headers
 from tandem.data.batches import Export
 from tandem.data.blocks import FREE, Block
 from tandem.errors import SourceError
 from tandem.unseen import drift, names
-
-COMPARED = 1_000
-"""Rows of each file of which the values are compared."""
 
 
 def close(header: list[str], block: Block) -> str:
@@ -35,16 +32,4 @@ def difference(block: Block, first: Export | None, header: list[str], export: Ex
     """How a file's columns differ from those of the `first`, judged by names and values."""
     if first is None or export is first:
         return None
-    before = exports.header(first, block)
-    if drift.compare(before, header, block, None, None) is None:
-        return None
-    return drift.compare(before, header, block, _values(first, block), _values(export, block))
-
-
-def _values(export: Export, block: Block) -> dict[str, list[str]]:
-    """Some values of each column, by which a column that was renamed is known again."""
-    batch = next((one for one in exports.batches(export, block) if one.cells.num_rows), None)
-    if batch is None:
-        return {}
-    listed = {name: batch.cells.column(name).slice(0, COMPARED).to_pylist() for name in batch.cells.schema.names}
-    return {name: [value for value in values if value] for name, values in listed.items()}
+    return headers.difference(block, first, exports.header(first, block), export, header)

@@ -5,10 +5,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from tandem.data.sources import Source
-from tandem.params import PARAMS, IngestParams, Section, ValidateParams, read_source
-
-WHOLE = {"window_s"}
-"""Keys whose value is one thing though it is written as a mapping."""
+from tandem.params import NOT_OF_THE_DEMO, PARAMS, WHOLE, IngestParams, Section, ValidateParams, read_source
 
 Some = TypeVar("Some", bound=Section)
 
@@ -29,7 +26,8 @@ def params(
     """
     judging = validate or ValidateParams.read(path)
     if not path.exists() or read_source(path) != source.name:
-        judging = judging.model_copy(update={"as_of": "now"})
+        others = {key: value for (section, key), value in NOT_OF_THE_DEMO.items() if section == judging.section}
+        judging = judging.model_copy(update=others)
     cleaning, privacy = _with(ingest.cleaning, source), _with(ingest.privacy, source)
     return IngestParams(cleaning, privacy), _with(judging, source)
 
