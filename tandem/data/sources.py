@@ -167,7 +167,7 @@ class Source(Strict):
         try:
             source = cls.model_validate(values)
         except ValidationError as error:
-            raise SourceError(_explain(error, path)) from None
+            raise SourceError("\n".join(f"{path}: {problem}" for problem in problems(error))) from None
         if source.name != path.stem:
             raise SourceError(f"{path}: `name` = {source.name!r} must be the file's own name, {path.stem!r}")
         return source
@@ -178,14 +178,13 @@ def _known_sources(folder: Path) -> str:
     return f"{folder} holds {', '.join(names) or 'no source'}"
 
 
-def _explain(error: ValidationError, path: Path) -> str:
+def problems(error: ValidationError) -> list[str]:
+    """What is wrong with a description of a source, a sentence each."""
     lines = []
     for problem in error.errors():
         key, said = ".".join(str(part) for part in problem["loc"]), problem["msg"].removeprefix("Value error, ")
         came = "" if problem["type"] == "missing" or isinstance(problem["input"], dict) else f" = {problem['input']!r}"
-        if not key:
-            said = "must be keys and values, such as `name: shop`" if problem["type"] == "model_type" else said
-            lines.append(f"{path}: {said}")
-        else:
-            lines.append(f"{path}: `{key}`{came}: {said}")
-    return "\n".join(lines)
+        if not key and problem["type"] == "model_type":
+            said = "must be keys and values, such as `name: shop`"
+        lines.append(f"`{key}`{came}: {said}" if key else said)
+    return lines

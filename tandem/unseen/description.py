@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from tandem.data.sources import Source
+from tandem.data.sources import Source, problems
 from tandem.unseen import alike, doubts, look, names, proposals, roles, unused
 from tandem.unseen.blocks import Proposal
 from tandem.unseen.look import Look
@@ -179,4 +179,4 @@ def _valid(text: str) -> tuple[Source | None, str]:
     try:
         return Source.model_validate(yaml.safe_load(text)), ""
     except ValidationError as error:
-        return None, "; ".join(f"{'.'.join(map(str, p['loc']))}: {p['msg']}" for p in error.errors()[:3])
+        return None, "; ".join(problems(error)[:3])
