@@ -1,5 +1,7 @@
 """What the small shops of the tests have in common: their columns, a key, and how their raw files are put down."""
 
+import io
+import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -28,3 +30,12 @@ def put(raw: Path, contents: Mapping[str, Content]) -> None:
             content(path)
         else:
             path.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def zipped(members: Mapping[str, str | bytes], how: int = zipfile.ZIP_DEFLATED) -> bytes:
+    """A zip of these members, whatever their names."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", how) as archive:
+        for name, content in members.items():
+            archive.writestr(zipfile.ZipInfo(name), content, how)
+    return out.getvalue()

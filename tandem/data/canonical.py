@@ -15,7 +15,6 @@ from typing import Any
 
 import ibis
 import ibis.expr.types as ir
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -295,7 +294,7 @@ def _span(events: Path) -> list[str] | None:
         if not file.metadata.num_rows:
             return None
         groups = [file.read_row_group(place, ["time"])["time"] for place in (0, file.num_row_groups - 1)]
-    return [pd.Timestamp(time.as_py()).isoformat() for time in (groups[0][0], groups[1][-1])]
+    return [time.as_py().isoformat() for time in (groups[0][0], groups[1][-1])]
 
 
 def _report(accounts: list[dict[str, Any]]) -> dict[str, Any]:

@@ -125,18 +125,22 @@ def batches(export: Export, block: Block, left_out: Counter[str] | None = None) 
     return steps.apply(_batches(export, block), block, export, _opener(export, block), left_out)
 
 
+def lacking(header: list[str], block: Block) -> list[str]:
+    """The columns that the block needs and a file with this header does not have."""
+    return [name for name in block.named if name not in header and name not in block.may_have]
+
+
 def check(header: list[str], export: Export, block: Block) -> None:
     """Raise unless every column that the block names is there. What may be a row of data is not put into the message.
 
     Raises:
         SourceError: names the columns that lack.
     """
-    wanted = [name for name in block.named if name not in block.may_have]
-    lacking = [name for name in wanted if name not in header]
-    if lacking and lacking == wanted:
+    absent = lacking(header, block)
+    if absent and not any(name in header for name in block.named if name not in block.may_have):
         raise rows.without_header(export, block)
-    if lacking:
-        needed = f"`{'`, `'.join(lacking)}`, which the source's {block.table.name} need"
+    if absent:
+        needed = f"`{'`, `'.join(absent)}`, which the source's {block.table.name} need"
         raise SourceError(f"{archives.where(export)} has no column {needed}; it has {', '.join(header)}")
 
 

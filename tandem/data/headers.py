@@ -24,7 +24,7 @@ def check(new: list[Export], earlier: Export | None, block: Block) -> dict[str, 
         SourceError: a file cannot be read, has other columns than the files before it, or lacks one that is needed.
     """
     found = {export.name: exports.header(export, block) for export in new}
-    first = earlier or next((export for export in new if not _lacks(found[export.name], block)), new[0])
+    first = earlier or next((export for export in new if not exports.lacking(found[export.name], block)), new[0])
     if block.format not in FREE:
         before = found.get(first.name) or exports.header(first, block)
         for export in new:
@@ -33,10 +33,6 @@ def check(new: list[Export], earlier: Export | None, block: Block) -> dict[str, 
     for export in new:
         exports.check(found[export.name], export, block)
     return found
-
-
-def _lacks(header: list[str], block: Block) -> bool:
-    return any(name not in header for name in block.named if name not in block.may_have)
 
 
 def difference(

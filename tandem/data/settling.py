@@ -60,8 +60,9 @@ class Settled:
 
 def settle(engine: Engine, judged: dict[str, ir.Table], source: Source, params: CleaningParams) -> dict[str, Settled]:
     """What becomes of the judged rows of each table; of products there are none where no file has any."""
-    none = engine.store(mapping.nothing(schema.PRODUCTS))
-    settled = {"products": _settle(engine, "products", judged.get("products", none), source, params, None)}
+    settled = {"products": Settled(engine.store(mapping.nothing(schema.PRODUCTS)), _together(engine, []))}
+    if "products" in judged:
+        settled["products"] = _settle(engine, "products", judged["products"], source, params, None)
     listed = settled["products"].kept().select("product_id")
     if "events" in judged:
         known = None if source.products_from_events else listed
@@ -103,7 +104,7 @@ def _settle(
     if name in KEYED:
         rule_out(_refused(_second(live(), schema.TABLES[name])))
     if name == "events":
-        out += [engine.store(_refused(found)) for found in cleaning.clean(live(), params, engine.store)]
+        out += [_refused(found) for found in cleaning.clean(live(), params, engine.store)]
     return Settled(rows, _together(engine, out))
 
 

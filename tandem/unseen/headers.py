@@ -9,7 +9,7 @@ from tandem.unseen import drift, names
 
 def close(header: list[str], block: Block) -> str:
     """Columns of the file with names close to those that the block needs and does not find."""
-    lacking = [name for name in block.named if name not in header and name not in block.may_have]
+    lacking = exports.lacking(header, block)
     if not header or len(lacking) == len(block.named):
         return ""  # what is there may be a row of data
     likely = {name: max(header, key=lambda other: names.likeness(name, other)) for name in lacking}

@@ -19,7 +19,7 @@ from tandem.data import canonical, schema
 from tandem.data.sources import Source
 from tandem.params import IngestParams
 
-from ..shop import COLUMNS, KEY, Content, put
+from ..shop import COLUMNS, KEY, Content, put, zipped
 
 PARAMS = IngestParams.read(Path(__file__).parents[2] / "params.yaml")
 
@@ -186,15 +186,6 @@ def parquet(note: str, /, *changes: Mapping[str, Any], **columns: pa.Array) -> b
         place = found.schema.get_field_index(name)
         found = found.append_column(name, values) if place < 0 else found.set_column(place, name, values)
     pq.write_table(found, out)
-    return out.getvalue()
-
-
-def zipped(members: Mapping[str, str | bytes], how: int = zipfile.ZIP_DEFLATED) -> bytes:
-    """A zip of these members, whatever their names."""
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", how) as archive:
-        for name, content in members.items():
-            archive.writestr(zipfile.ZipInfo(name), content, how)
     return out.getvalue()
 
 

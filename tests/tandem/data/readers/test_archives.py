@@ -9,15 +9,9 @@ from tandem.data.readers import archives
 from tandem.data.sources import Source
 from tandem.errors import SourceError
 
+from ....shop import zipped
+
 TEXT = "id,n\n" + "".join(f"{n},x{n * 7919 % 1000}\n" for n in range(1000))
-
-
-def zipped(members: dict[str, str | bytes], how: int = zipfile.ZIP_DEFLATED) -> bytes:
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", how) as archive:
-        for name, content in members.items():
-            archive.writestr(zipfile.ZipInfo(name), content, how)
-    return out.getvalue()
 
 
 def gzipped(content: bytes) -> bytes:

@@ -5,6 +5,7 @@ import zipfile
 
 import openpyxl
 import pytest
+from openpyxl.xml.constants import ARC_WORKBOOK
 
 from tandem.data.readers import archives
 from tandem.errors import SourceError
@@ -97,7 +98,7 @@ def test_a_workbook_is_no_archive_of_files_but_may_lie_in_one(ask) -> None:
         (b"\xd0\xcf\x11\xe0" + b"\0" * 600, "cannot be read as an Excel workbook"),
         (GOODS[:-200], "is cut short or damaged"),
         (changed(GOODS, SHEET, lambda xml: xml[:300]), "cannot be read as an Excel workbook"),
-        (changed(GOODS, "xl/workbook.xml", lambda xml: b"<a>"), "cannot be read as an Excel workbook"),
+        (changed(GOODS, ARC_WORKBOOK, lambda xml: b"<a>"), "cannot be read as an Excel workbook"),
         (changed(GOODS, SHEET, lambda xml: xml.replace(b'r="A2"', b'r="2A2"')), "cannot be read as an Excel workbook"),
         (book(("Goods", [])), "is empty: it has no header"),
         (book(("Goods", [["id", "ID"]])), "have the same name but for capitals"),
