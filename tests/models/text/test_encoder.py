@@ -180,7 +180,7 @@ def test_names_without_prefix_are_the_same_model(make_folder: Callable, tensors:
     ],
 )
 def test_tokenizer_config_is_obeyed(make_folder: Callable, settings: dict, tokens: list[int]) -> None:
-    assert encoder.load(make_folder(settings=settings))._tokens(["A Café"]) == [tokens]
+    assert encoder.load(make_folder(settings=settings)).tokens(["A Café"]) == [tokens]
 
 
 def test_pooling_is_that_of_the_folder(make_folder: Callable, tensors: dict) -> None:
