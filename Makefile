@@ -71,6 +71,22 @@ bench-serving: setup ## latency and throughput of the service on this machine
 bench-text: setup ## titles per second, beside sentence-transformers in the Python that PEER names
 	@python -m benchmarks.text --peer '$(PEER)'
 
+.PHONY: bench-text-tuning
+bench-text-tuning: setup ## the text encoder frozen and tuned, on held-out products
+	@python -m benchmarks.text_tuning
+
+.PHONY: bench-sentiment
+bench-sentiment: setup ## sentiment beside TF-IDF, and beside SnowNLP in the Python that PEER names
+	@python -m benchmarks.sentiment $(if $(PEER),--peer '$(PEER)')
+
+.PHONY: bench-pictures
+bench-pictures: setup ## pictures: labels, search by title, pictures per second; PEER_HOG and PEER_TORCH name Pythons
+	@python -m benchmarks.pictures $(if $(PEER_HOG),--peer-hog '$(PEER_HOG)') $(if $(PEER_TORCH),--peer-torch '$(PEER_TORCH)')
+
+.PHONY: bench-cold-start
+bench-cold-start: setup ## products that nobody met yet: what goes with them, and who buys them
+	@python -m benchmarks.cold_start
+
 .PHONY: bench-validation
 bench-validation: setup ## judging ten million generated events: seconds and peak memory
 	@python -m benchmarks.validation

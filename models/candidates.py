@@ -11,17 +11,21 @@ from numpy.typing import NDArray
 class Candidates:
     """Chooses the candidates of a batch; see `models.losses.sampled_softmax`."""
 
+    met: NDArray[np.int32]  # products that could have been taken
     odds: NDArray[np.float64]  # (products,) of one draw, summing to 1
-    negatives: int | None  # draws for each batch; None: every product is a candidate
+    negatives: int | None  # draws for each batch; None: every product that was met is a candidate
 
     @classmethod
-    def of(cls, taken: sp.csr_array, negatives: int | None) -> "Candidates":
+    def of(cls, taken: sp.csr_array, met: NDArray[np.bool_], negatives: int | None) -> "Candidates":
         """Odds in proportion to popularity ** 3/4, popularity = column sums of `taken`.
+
+        Args:
+            met: (products,) False for products that nobody could take yet: that nobody did says nothing of them.
 
         Source of the exponent: Mikolov et al. 2013.
         """
         popularity = np.asarray(taken.sum(axis=0)).ravel() ** 0.75
-        return cls(popularity / popularity.sum(), negatives)
+        return cls(np.flatnonzero(met).astype(np.int32), popularity / popularity.sum(), negatives)
 
     def choose(
         self, taken: NDArray[np.integer], rng: np.random.Generator
@@ -30,10 +34,10 @@ class Candidates:
 
         Returns:
             (candidates,) products, and, when drawing, `drawn` and `log_expected` for each; without drawing
-            every product but the unknown one.
+            every product that was met.
         """
         if self.negatives is None:
-            return np.arange(1, len(self.odds), dtype=np.int32), {}
+            return self.met, {}
         draws = rng.choice(len(self.odds), self.negatives, p=self.odds)
         drawn = np.repeat(np.array([0, 1], np.float32), [len(taken), len(draws)])
         expected = np.concatenate([np.ones(len(taken)), self.negatives * self.odds[draws]])

@@ -1,39 +1,98 @@
-"""X = [category, brand, price, sales, text] as one vector for each product; shared by the networks."""
+"""X = [category, brand, price, sales, season, age, sentiment, text, picture] as one vector for each product.
+
+Every modality becomes a vector; attention over those that are known mixes them. What is missing is masked: it neither
+adds nor takes anything, and the others take its share. Shared by the networks.
+"""
 
 from typing import Any
 
 import keras
 import numpy as np
 from keras import layers, ops
+from numpy.typing import NDArray
 
+from models.losses import NEVER
 from tandem.features.products import ProductFeatures
 
 
-class DescribedProducts(layers.Layer):
-    """Σ embeddings of category levels and brand + linear map of price, text and, when wanted, sales.
+class Named(layers.Layer):
+    """A modality of codes: the sum of an embedding for each column; code 0 adds nothing."""
 
-    Index 0 of a category or brand is the unknown one and adds nothing.
-    """
-
-    def __init__(self, features: ProductFeatures, dim: int, *, with_sales: bool, **kwargs: Any) -> None:
+    def __init__(self, codes: NDArray[np.int32], dim: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        columns = [features.price[:, None], features.price_known[:, None], features.text]
-        numbers = np.concatenate(columns + [features.sales] * with_sales, axis=1)  # (products, numbers)
-        self.numbers = ops.convert_to_tensor(numbers.astype(np.float32))
-        codes = [*features.category.T, features.brand]
-        self.codes = [ops.convert_to_tensor(code) for code in codes if code.any()]
-        self.names = [self._table(f"name_{n}", int(code.max()) + 1, dim) for n, code in enumerate(codes) if code.any()]
-        self.linear = layers.Dense(dim, use_bias=False)
-        self.linear.build((None, numbers.shape[1]))
-
-    def _table(self, name: str, size: int, dim: int) -> Any:
         start = keras.initializers.RandomNormal(stddev=0.05)
-        return self.add_weight(name=name, shape=(size, dim), initializer=start)
+        used = [column for column in codes.T if column.any()]
+        self.codes = [ops.convert_to_tensor(column) for column in used]
+        self.tables = [
+            self.add_weight(name=f"name_{n}", shape=(int(column.max()) + 1, dim), initializer=start)
+            for n, column in enumerate(used)
+        ]
 
     def table(self) -> Any:
         """(products, dim)."""
-        x = self.linear(self.numbers)  # (products, dim)
-        for code, table in zip(self.codes, self.names, strict=True):
-            known = ops.cast(code > 0, "float32")[:, None]  # (products, 1)
-            x = x + known * ops.take(table, code, axis=0)
-        return x
+        known = [ops.cast(code > 0, "float32")[:, None] for code in self.codes]  # (products, 1) each
+        parts = zip(self.codes, self.tables, known, strict=True)
+        return sum(there * ops.take(table, code, axis=0) for code, table, there in parts)  # (products, dim)
+
+
+class Measured(layers.Layer):
+    """A modality of numbers: a linear map; rows that are not known are 0 and masked later."""
+
+    def __init__(self, numbers: NDArray[np.float32], dim: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.numbers = ops.convert_to_tensor(np.nan_to_num(numbers))
+        self.linear = layers.Dense(dim, use_bias=False)
+        self.linear.build((None, numbers.shape[1]))
+
+    def table(self) -> Any:
+        """(products, dim)."""
+        return self.linear(self.numbers)
+
+
+class FusedProducts(layers.Layer):
+    """One vector for each product from the modalities that are known of it.
+
+    x_i = M Σ_m α_im e_im,   α_i· = softmax over the known m of (q_m · e_im / √d + b_m),   M modalities in all
+
+    q and b begin at 0: at first the mean of what is known, for a product of which all is known the sum.
+    """
+
+    def __init__(self, features: ProductFeatures, dim: int, modalities: tuple[str, ...], **kwargs: Any) -> None:
+        """Modalities of which nothing is known of any product are left out."""
+        super().__init__(**kwargs)
+        masks = {name: features.known(name) for name in modalities}
+        self.names = [name for name in modalities if masks[name].any()]
+        columns = [masks[name] for name in self.names]
+        self.known = np.stack(columns, axis=1) if columns else np.zeros((len(features), 0), bool)
+        self.parts = [_part(getattr(features, name), dim) for name in self.names]
+        self.query = self.add_weight(name="query", shape=(len(self.names), dim), initializer="zeros")
+        self.bias = self.add_weight(name="bias", shape=(len(self.names),), initializer="zeros")
+        self.dim = dim
+
+    def table(self, hidden: Any = 0.0) -> Any:
+        """(products, dim); 0 where nothing is known.
+
+        Args:
+            hidden: (products, modalities) 1 where a modality is to be kept out, in order of `names`.
+        """
+        if not self.names:
+            return ops.zeros((len(self.known), self.dim))
+        x, weights = self._mixed(hidden)
+        return len(self.names) * ops.sum(weights[:, :, None] * x, axis=1)  # (products, dim)
+
+    def attention(self) -> NDArray[np.float32]:
+        """(products, modalities) α in order of `names`: what each vector is made of; 0 where nothing is known."""
+        return np.asarray(self._mixed(0.0)[1]) if self.names else np.zeros(self.known.shape, np.float32)
+
+    def _mixed(self, hidden: Any) -> tuple[Any, Any]:
+        """(products, modalities, dim) vectors and (products, modalities) weights."""
+        x = ops.stack([part.table() for part in self.parts], axis=1)  # (products, modalities, dim)
+        known = ops.cast(self.known, "float32") * (1.0 - hidden)  # (products, modalities)
+        logits = ops.sum(x * self.query, axis=2) / self.dim**0.5 + self.bias  # (products, modalities)
+        logits = ops.where(known > 0, logits, NEVER)
+        odds = known * ops.exp(logits - ops.max(logits, axis=1, keepdims=True))  # (products, modalities)
+        return x, odds / ops.maximum(ops.sum(odds, axis=1, keepdims=True), 1e-9)
+
+
+def _part(values: NDArray, dim: int) -> Named | Measured:
+    return Named(values, dim) if values.dtype == np.int32 else Measured(values, dim)

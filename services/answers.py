@@ -22,6 +22,7 @@ BECAUSE = {
     KIND_CODE["click"]: "because you looked at {}",
     KIND_CODE["view"]: "because you looked at {}",
     KIND_CODE["return"]: "because you returned {}",
+    KIND_CODE["review"]: "because you reviewed {}",
 }
 """What a user did with a product, by code of its kind, the most telling first."""
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from services.schemas import Event
 from tandem.data.schema import KIND_CODE
 from tandem.features.histories import DAY_US, Histories
+from tandem.features.opinions import WIDTH
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -18,7 +19,8 @@ def nobody(products: int, as_of_us: int) -> Histories:
     """The history of one user of whom nothing is known."""
     none = np.zeros(0, np.int32)
     codes, times = none.astype(np.int8), none.astype(np.int64)
-    return Histories(np.array([""], object), np.zeros(2, np.int64), none, codes, times, none, products, as_of_us)
+    opinion, user = np.zeros((0, WIDTH), np.float32), np.array([""], object)
+    return Histories(user, np.zeros(2, np.int64), none, codes, times, none, opinion, products, as_of_us)
 
 
 def extend(history: Histories, events: Sequence[Event], index: Mapping[str, int]) -> Histories:
@@ -48,6 +50,7 @@ def extend(history: Histories, events: Sequence[Event], index: Mapping[str, int]
         kind=np.concatenate([history.kind, kind])[order].astype(np.int8),
         time_us=times[order],
         basket=_in_order(np.concatenate([history.basket, days])[order]),
+        opinion=np.concatenate([history.opinion, np.zeros((len(fresh), WIDTH), np.float32)])[order],
         as_of_us=max(history.as_of_us, int(times.max()) + 1),
     )
 

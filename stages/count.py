@@ -1,6 +1,6 @@
 """Fit every ranker that counts, once for the choices and once for shipping.
 
-Reads   data/features/{trial,final}/, data/snapshot/, data/splits/
+Reads   data/features/{trial,final}/, data/snapshot/, data/splits/, data/opinions.parquet
 Writes  data/trials/counting/<name>/       learned before the validation window, choices made on it
         data/releases/counting/<name>/     learned again before the test window, with those choices
 Params  counting                           tandem.params.CountingParams
@@ -19,10 +19,10 @@ from tandem.ranking.counting import COUNTING
 log = logging.getLogger(__name__)
 
 
-def main(snapshot: Path, splits: Path, features: Path, trials: Path, releases: Path) -> None:
+def main(snapshot: Path, splits: Path, opinions: Path, features: Path, trials: Path, releases: Path) -> None:
     """Write a trial and a release for each."""
     params, min_count = CountingParams.read(), EvaluateParams.read().related_min_count
-    workshop = Workshop(snapshot, splits, features)
+    workshop = Workshop(snapshot, splits, opinions, features)
     validation = {task: workshop.validation(task, min_count) for task in ("recommend", "related")}
     for name, kind in COUNTING.items():
         began = time.monotonic()

@@ -32,6 +32,7 @@ class Workshop:
 
     snapshot: Path
     splits: Path
+    opinions: Path
     features: Path
 
     @cached_property
@@ -63,9 +64,10 @@ class Workshop:
     def to_serve(self) -> tuple[Histories, Demand]:
         """Histories and demand up to the end of the snapshot, in the final vocabulary."""
         events = files.read(self.snapshot / "events.parquet", schema.EVENTS)
+        reviews = files.read(self.opinions, schema.OPINIONS)
         vocabulary, weight = self.final.vocabulary, self.final.params.kind_weight
         return (
-            histories.encode(events, vocabulary, self.cuts.end),
+            histories.encode(events, vocabulary, self.cuts.end, reviews),
             demand.measure(events, vocabulary, self.cuts.end, weight),
         )
 

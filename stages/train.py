@@ -1,7 +1,8 @@
 """Train one network, once for its choices and once for shipping.
 
 Reads   data/snapshot/, data/splits/, data/features/{trial,final}/    tandem.features.dataset.Dataset
-        data/vectors/{trial,final}.npz                                `text`: (products, dim)
+        data/opinions.parquet                                         tandem.data.schema.OPINIONS
+        data/vectors/{trial,final}.npz                                `text`, `picture`: (products, dim)
 Writes  data/trials/<name>/       learned before the validation window, epochs chosen on it
         data/releases/<name>/     learned again before the test window, with those choices
         reports/curves/<name>.csv loss and validation metric of each epoch of the trial
@@ -30,6 +31,7 @@ def main(
     name: Path,
     snapshot: Path,
     splits: Path,
+    opinions: Path,
     features: Path,
     vectors: Path,
     trial_to: Path,
@@ -45,7 +47,7 @@ def main(
         raise ParamsError(f"params.yaml: `networks.{name}`: no such network. Known: {', '.join(NETWORKS)}.")
     kind = NETWORKS[str(name)]
     params = kind.params_class.read()
-    workshop = Workshop(snapshot, splits, features)
+    workshop = Workshop(snapshot, splits, opinions, features)
     facts = {
         "kind": kind.name,
         "tasks": list(kind.tasks),
@@ -65,9 +67,9 @@ def main(
 
 
 def _dataset(workshop: Workshop, vectors: Path, window: Window) -> Dataset:
-    """The window's dataset with the text vectors of its products."""
+    """The window's dataset with the vectors of its products' texts and pictures."""
     dataset = workshop.trial if window == "trial" else workshop.final
-    return dataset.with_text(files.read_arrays(vectors / f"{window}.npz")["text"])
+    return dataset.with_vectors(**files.read_arrays(vectors / f"{window}.npz"))
 
 
 def _write_curve(rows: list[dict[str, float]], path: Path) -> None:

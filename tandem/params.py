@@ -9,6 +9,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    NonNegativeFloat,
     PositiveFloat,
     PositiveInt,
     ValidationError,
@@ -259,15 +260,16 @@ class FeaturesParams(Section):
     section = "features"
     target_kinds: tuple[str, ...]  # what is recommended for, and what makes a basket
     kind_weight: dict[str, float]  # how much one event of a kind says, purchase = 1
+    review_prior: NonNegativeFloat | Literal["fit"] = "fit"  # reviews that the mean tone weighs
+    new_products: bool = False  # products of the sheet that nobody met yet take part, known by their features alone
 
 
 class EmbedParams(Section):
-    """Product texts to vectors: character n-grams, TF-IDF, truncated SVD."""
+    """Product texts to vectors: an encoder's, beside character n-grams of the shop's own texts."""
 
     section = "embed"
-    dim: int = Field(ge=2, le=1024)
-    ngram: tuple[int, int]  # characters
-    max_terms: int = Field(ge=2)
+    encoder: str | None  # a folder in Hugging Face layout or a model's id there; null: the packaged MiniLM
+    ngrams_dim: int = Field(ge=2, le=1024)
     seed: int
 
 

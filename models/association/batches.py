@@ -13,10 +13,10 @@ from models.candidates import Candidates
 class Batches:
     """Epochs of batches for `tf.data`; epoch n of equal seeds holds equal batches."""
 
-    def __init__(self, pairs: sp.csr_array, params: AssociationParams) -> None:
+    def __init__(self, pairs: sp.csr_array, met: NDArray[np.bool_], params: AssociationParams) -> None:
         self.pairs, self.params = pairs, params
         self.log_share = log_share(pairs)
-        self.candidates = Candidates.of(pairs, params.negatives)
+        self.candidates = Candidates.of(pairs, met, params.negatives)
         mass = np.asarray(pairs.sum(axis=1)).ravel()
         self.antecedents = np.flatnonzero(mass)
         self.weight = (mass**params.antecedent_exponent).astype(np.float32)

@@ -22,7 +22,8 @@ class Roles:
 
     source: NDArray[np.float32]  # (products, dim)
     target: NDArray[np.float32]  # (products, dim)
-    log_share: NDArray[np.float32]  # (products,) log share of all pairs
+    log_share: NDArray[np.float32]  # (products,) log share of all pairs, expected where nobody met the product
+    new_demand: NDArray[np.float32]  # (products,) expected where nobody met the product, else 0
     kind_weight: NDArray[np.float32]  # (kinds + 1,)
     half_life_days: NDArray[np.float64]  # () of a user's own events
     trend_days: NDArray[np.int64]  # ()
@@ -35,6 +36,7 @@ class Roles:
         source: NDArray[np.float32],
         target: NDArray[np.float32],
         log_share: NDArray[np.float32],
+        new_demand: NDArray[np.float32],
         dataset: Dataset,
         params: AssociationParams,
         choices: dict[str, float],
@@ -44,6 +46,7 @@ class Roles:
             source,
             target,
             log_share,
+            new_demand,
             dataset.kind_weight,
             np.array(params.half_life_days, np.float64),
             np.array(params.trend_days, np.int64),
@@ -63,7 +66,7 @@ class Roles:
         """
         prior = float(self.popularity) * self.log_share
         if demand is not None:
-            prior = prior + float(self.trend) * np.log1p(demand.last(int(self.trend_days)))
+            prior = prior + float(self.trend) * np.log1p(demand.last(int(self.trend_days)) + self.new_demand)
         logits = self.source[antecedents] @ self.target.T + prior.astype(np.float32)  # (antecedents, products)
         logits[:, 0] = -np.inf
         logits[np.arange(len(antecedents)), antecedents] = -np.inf

@@ -50,6 +50,7 @@ class Batches:
     """Epochs of batches for `tf.data`; epoch n of equal seeds holds equal batches.
 
     Args:
+        met: (products,) those that could be taken.
         length: events of a window.
         size: windows of a batch.
         negatives: products drawn for each batch; None: all products are candidates.
@@ -61,6 +62,7 @@ class Batches:
         questions: Questions,
         own: Own,
         trends: Trends,
+        met: NDArray[np.bool_],
         *,
         length: int,
         size: int,
@@ -69,7 +71,7 @@ class Batches:
     ) -> None:
         self.histories, self.questions, self.own, self.trends = histories, questions, own, trends
         self.windows = Windows.of(histories, questions, length)
-        self.candidates = Candidates.of(questions.taken, negatives)
+        self.candidates = Candidates.of(questions.taken, met, negatives)
         self.size, self.seed = size, seed
         self._epoch = 0
 
@@ -140,18 +142,22 @@ def read(histories: Histories, begin: NDArray[np.int64], end: NDArray[np.int64],
     """Events at places begin…end - 1 of each row, padded with 0 on the right.
 
     Returns:
-        product, kind (rows, length) int32 and days (rows, length) float32 since `origin_us`.
+        product, kind (rows, length) int32, days (rows, length) float32 since `origin_us`, and
+        opinion (rows, length, WIDTH).
     """
     place = begin[:, None] + np.arange(max((end - begin).max(), 1))[None, :]  # (rows, length)
     present = place < end[:, None]
     place = np.where(present, place, 0)
 
     def gather(values: NDArray) -> NDArray:
-        return np.where(present, values[place], 0) if len(values) else np.zeros(place.shape, values.dtype)
+        if not len(values):
+            return np.zeros(place.shape + values.shape[1:], values.dtype)
+        return np.where(present.reshape(present.shape + (1,) * (values.ndim - 1)), values[place], 0)
 
     days = np.where(present, gather(histories.time_us) - np.reshape(origin_us, (-1, 1)), 0) / DAY_US
     return {
         "product": gather(histories.product).astype(np.int32),
         "kind": gather(histories.kind).astype(np.int32),
         "days": days.astype(np.float32),
+        "opinion": gather(histories.opinion).astype(np.float32),
     }

@@ -38,7 +38,7 @@ class Own:
     @classmethod
     def of(cls, dataset: Dataset, half_lives_days: tuple[float, ...]) -> "Own":
         """Counting by the weights and targets of the dataset's params."""
-        target = np.zeros(len(schema.KINDS) + 1, bool)
+        target = np.zeros(len(schema.KIND_CODE) + 1, bool)
         target[[schema.KIND_CODE[kind] for kind in dataset.params.target_kinds]] = True
         other = np.where(target, 0, dataset.kind_weight)
         groups = [np.where(target, dataset.kind_weight, 0)]

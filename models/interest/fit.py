@@ -69,6 +69,7 @@ def _batches(dataset: Dataset, params: InterestParams) -> Batches:
         questions,
         Own.of(dataset, params.own_half_lives_days),
         Trends(dataset, params.trend_days),
+        dataset.products.met,
         length=params.length,
         size=params.batch,
         negatives=params.negatives,

@@ -7,9 +7,10 @@ import numpy as np
 from keras import layers, ops
 
 from models.losses import NEVER
-from models.products import DescribedProducts
+from models.products import FusedProducts
 from tandem.data import schema
-from tandem.features.products import ProductFeatures
+from tandem.features.opinions import WIDTH
+from tandem.features.products import MODALITIES, OF_THE_MOMENT, ProductFeatures
 
 GAPS = 24
 """Buckets of time gaps: doubling from one minute to beyond ten years."""
@@ -23,40 +24,49 @@ def gap_bucket(days: Any) -> Any:
 
 
 class ProductVectors(layers.Layer):
-    """One vector for each product, the same as input and as output: v_i = e_i + W X_i."""
+    """One vector for each product, the same as input and as output: v_i = e_i + fused X_i; e_i = 0 before any event.
+
+    Modalities that are known at the end of the fit period only are left out: they tell of what questions ask for.
+    """
 
     def __init__(self, features: ProductFeatures, dim: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         start = keras.initializers.RandomNormal(stddev=0.05)
         self.own = self.add_weight(name="own", shape=(len(features), dim), initializer=start)
-        self.described = DescribedProducts(features, dim, with_sales=False)  # sales are known at the end only
+        self.met = ops.convert_to_tensor(features.met.astype(np.float32)[:, None])  # (products, 1)
+        self.described = FusedProducts(features, dim, tuple(m for m in MODALITIES if m not in OF_THE_MOMENT))
 
     def table(self) -> Any:
         """(products, dim)."""
-        return self.own + self.described.table()  # (products, dim)
+        return self.met * self.own + self.described.table()  # (products, dim)
 
 
 class EventVectors(layers.Layer):
-    """What happened: product + behaviour + time since the event before."""
+    """What happened: product + behaviour + what a review says + time since the event before."""
 
     def __init__(self, dim: int, dropout: float, event_dropout: float, seed: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.kind = layers.Embedding(len(schema.KINDS) + 1, dim)
+        self.kind = layers.Embedding(len(schema.KIND_CODE) + 1, dim)
         self.gap = layers.Embedding(GAPS, dim)
         self.hide = layers.Dropout(event_dropout, noise_shape=(None, None, 1), seed=seed)
         self.dropout = layers.Dropout(dropout, seed=seed + 1)
         self.kind.build(())
         self.gap.build(())
+        self.opinion = layers.Dense(dim, use_bias=False)
+        self.opinion.build((None, None, WIDTH))
 
-    def call(self, vectors: Any, kind: Any, days: Any, training: bool = False) -> tuple[Any, Any]:
+    def call(self, vectors: Any, x: dict[str, Any], training: bool = False) -> tuple[Any, Any]:
         """Events and, some of them hidden, their product vectors, both (batch, length, dim).
 
         Args:
-            vectors: (batch, length, dim) of the events' products; kind, days: (batch, length).
+            vectors: (batch, length, dim) of the events' products.
+            x: kind, days (batch, length) and opinion (batch, length, WIDTH).
         """
+        days = x["days"]
         before = ops.concatenate([days[:, :1], days[:, :-1]], axis=1)  # (batch, length)
         shown = self.hide(vectors, training=training)  # (batch, length, dim)
-        events = shown + self.kind(kind) + self.gap(gap_bucket(days - before))  # (batch, length, dim)
+        said = self.opinion(x["opinion"])  # (batch, length, dim)
+        events = shown + self.kind(x["kind"]) + said + self.gap(gap_bucket(days - before))  # (batch, length, dim)
         return self.dropout(events, training=training), shown
 
 
@@ -144,7 +154,7 @@ class Memory(layers.Layer):
 
     def __init__(self, dim: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        kinds = (len(schema.KINDS) + 1, 1)
+        kinds = (len(schema.KIND_CODE) + 1, 1)
         self.kind = self.add_weight(name="kind", shape=kinds, initializer="ones", constraint="non_neg")
         start = keras.initializers.Constant(0.3)
         self.fade = self.add_weight(name="fade", shape=(), initializer=start, constraint="non_neg")

@@ -9,11 +9,13 @@ from models.interest.batches import read
 from models.interest.counted import Own
 from tandem.features.demand import Demand
 from tandem.features.histories import Histories
+from tandem.features.opinions import WIDTH
 
 INPUTS = {
     "product": ((None, None), "int32"),
     "kind": ((None, None), "int32"),
     "days": ((None, None), "float32"),
+    "opinion": ((None, None, WIDTH), "float32"),
     "place": ((None,), "int32"),
     "since": ((None,), "float32"),
 }

@@ -28,12 +28,13 @@ class UserNetwork(keras.layers.Layer):
         """(questions, dim + 1) user vector and loyalty.
 
         Args:
-            x: product, kind, days (batch, length), oldest first, padded on the right; row, place (questions,)
-                say after which event a question is asked, and since (questions,) how many days after it.
+            x: product, kind, days (batch, length) and opinion (batch, length, WIDTH), oldest first, padded on the
+                right; row, place (questions,) say after which event a question is asked, and since (questions,) how
+                many days after it.
             vectors: (products, dim). What follows an event changes nothing in the answers asked after it.
         """
         products = ops.take(vectors, x["product"], axis=0)  # (batch, length, dim)
-        events, shown = self.events(products, x["kind"], x["days"], training=training)
+        events, shown = self.events(products, x, training=training)
         states = self.encoder(events, x["days"], training=training)  # (batch, length, dim)
         memory = self.memory(shown, x["kind"], x["days"])  # (batch, length, dim)
         place = x["row"] * ops.shape(x["product"])[1] + x["place"]  # (questions,)

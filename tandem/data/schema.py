@@ -10,7 +10,10 @@ import pyarrow as pa
 KINDS = ("view", "click", "cart", "favourite", "purchase", "return")
 """Kinds of events. The code of a kind is its place here plus one; 0 is padding."""
 
-KIND_CODE = {kind: code for code, kind in enumerate(KINDS, start=1)}
+KIND_CODE = {kind: code for code, kind in enumerate((*KINDS, "review"), start=1)}
+
+ASPECTS = ("delivery", "quality", "price", "service", "packaging")
+"""What reviews speak of."""
 
 TIME = pa.timestamp("us", tz="UTC")
 
@@ -147,13 +150,24 @@ REFUSED = Table(
     ),
 )
 
+OPINIONS = Table(
+    "opinions",
+    "what each review says, read from its stars and words; made from reviews, no part of a snapshot",
+    ("review_id",),
+    (
+        *(column for column in REVIEWS.columns if column.name in ("review_id", "user_id", "product_id", "time")),
+        Column("tone", pa.float32(), "-1 bad … 1 good, calibrated", nullable=True, minimum=-1, maximum=1),
+        *(Column(of, pa.float32(), f"1 where it speaks of {of}, else 0", nullable=True) for of in ASPECTS),
+    ),
+)
+
 TABLES = {t.name: t for t in (PRODUCTS, EVENTS, REVIEWS, USERS, RELATIONS, REFUSED)}
 
 
 def document() -> str:
     """All tables as Markdown: the text of `docs/data.md`."""
     lines = ["# Tables", "", "Made from `tandem/data/schema.py` by `python -m tandem.data.schema > docs/data.md`."]
-    for table in TABLES.values():
+    for table in (*TABLES.values(), OPINIONS):
         lines += [
             "",
             f"## {table.name}",

@@ -156,10 +156,7 @@ def _asking(asked: NDArray[np.integer], vocabulary: Vocabulary, demand: Demand) 
 def _recode_histories(known: Histories, index: NDArray[np.integer], products: int) -> Histories:
     product = index[known.product]
     kept = product > 0
-    before = np.concatenate([[0], np.cumsum(kept)])
-    columns = {name: getattr(known, name)[kept] for name in ("kind", "time_us", "basket")}
-    offsets = before[known.offsets].astype(np.int64)
-    return replace(known, product=product[kept].astype(np.int32), offsets=offsets, products=products, **columns)
+    return replace(known.keep(kept), product=product[kept].astype(np.int32), products=products)
 
 
 def _recode_matrix(matrix: sp.csr_array, index: NDArray[np.integer], products: int) -> sp.csr_array:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tandem import files
 from tandem.data import schema
-from tandem.features import baskets, demand, histories, products
+from tandem.features import baskets, demand, histories, opinions, products
 from tandem.features.baskets import Baskets
 from tandem.features.demand import Demand
 from tandem.features.histories import Histories
@@ -21,7 +21,7 @@ from tandem.params import FeaturesParams
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Events before `as_of_us`, encoded by one vocabulary: the products that have such events.
+    """Events before `as_of_us`, encoded by one vocabulary: the products that have such events, and new ones if wanted.
 
     Two datasets are equal when they are the same object, so that what was made from one can be remembered by it.
     """
@@ -40,13 +40,13 @@ class Dataset:
 
     @property
     def kind_weight(self) -> NDArray[np.float32]:
-        """(kinds + 1,) weight of an event by the code of its kind; 0 for padding."""
-        weights = [self.params.kind_weight.get(kind, 0.0) for kind in schema.KINDS]
+        """(kinds + 1,) weight of an event by its code; 0 for padding and kinds that are not listed."""
+        weights = [self.params.kind_weight.get(kind, 0.0) for kind in schema.KIND_CODE]
         return np.array([0.0, *weights], np.float32)
 
-    def with_text(self, text: NDArray[np.float32]) -> "Dataset":
-        """The same with text vectors (products, dim)."""
-        return replace(self, products=replace(self.products, text=text))
+    def with_vectors(self, text: NDArray[np.float32], picture: NDArray[np.float32]) -> "Dataset":
+        """The same with vectors (products, dim), NaN where a product has none."""
+        return replace(self, products=replace(self.products, text=text, picture=picture))
 
     def write(self, folder: Path) -> None:
         """Write every part below `folder`."""
@@ -80,30 +80,68 @@ class Dataset:
         )
 
 
-def build(events: pd.DataFrame, product_table: pd.DataFrame, as_of: pd.Timestamp, params: FeaturesParams) -> Dataset:
-    """The dataset of the events before `as_of`, text vectors still empty.
+def build(
+    events: pd.DataFrame,
+    product_table: pd.DataFrame,
+    as_of: pd.Timestamp,
+    params: FeaturesParams,
+    reviews: pd.DataFrame | None = None,
+) -> Dataset:
+    """The dataset of the events before `as_of`, still without vectors of texts and pictures.
 
     Args:
         events: a table of schema.EVENTS; later rows are left out.
         product_table: a table of schema.PRODUCTS: the product sheet as of the export. Only its price, which events may
             have told, gives way to what was paid before `as_of`.
         as_of: end of the fit period.
+        reviews: a table of schema.OPINIONS, if there are any; later rows are left out.
     """
     known = events[events["time"] < as_of]
-    worth = known["kind"].map(params.kind_weight).fillna(0.0) > 0
-    vocabulary = Vocabulary.of(known.loc[worth, "product_id"].unique())
+    vocabulary = _vocabulary(known, product_table, params)
     recent = demand.measure(known, vocabulary, as_of, params.kind_weight)
     together = baskets.gather(known, vocabulary, params.target_kinds)
     priced = product_table.assign(price=_price_paid(known, product_table, params.target_kinds))
-    sales = np.asarray(together.content.sum(axis=0)).ravel()
     return Dataset(
         vocabulary,
-        histories.encode(known, vocabulary, as_of),
+        histories.encode(known, vocabulary, as_of, reviews),
         together,
         recent,
-        products.describe(priced, vocabulary, sales, recent),
+        products.describe(
+            priced,
+            vocabulary,
+            together,
+            recent,
+            _first_us(known, vocabulary),
+            _said(reviews, vocabulary, as_of, params),
+        ),
         params,
     )
+
+
+def _vocabulary(known: pd.DataFrame, product_table: pd.DataFrame, params: FeaturesParams) -> Vocabulary:
+    worth = known["kind"].map(params.kind_weight).fillna(0.0) > 0
+    met = known.loc[worth, "product_id"].unique()
+    return Vocabulary.of([*met, *product_table["product_id"]] if params.new_products else met)
+
+
+def _said(
+    reviews: pd.DataFrame | None, vocabulary: Vocabulary, as_of: pd.Timestamp, params: FeaturesParams
+) -> NDArray[np.float32]:
+    """(products, numbers) shrunk tone, log(1 + reviews) and topics; NaN without a review before `as_of`."""
+    found = np.full((vocabulary.size, 1 + opinions.WIDTH), np.nan, np.float32)
+    if reviews is not None:
+        of = opinions.of_products(reviews, vocabulary.ids, as_of, params.review_prior)
+        numbers = np.column_stack([of.tone, np.log1p(of.count), of.topics])
+        found[1:][of.known] = numbers[of.known]
+    return found
+
+
+def _first_us(known: pd.DataFrame, vocabulary: Vocabulary) -> NDArray[np.int64]:
+    """(products,) time of the first event, 0 where there is none."""
+    first = np.full(vocabulary.size, np.iinfo(np.int64).max)
+    np.minimum.at(first, vocabulary.encode(known["product_id"]), histories.to_us(known["time"]))
+    first[0] = np.iinfo(np.int64).max
+    return np.where(first == np.iinfo(np.int64).max, 0, first)
 
 
 def _price_paid(known: pd.DataFrame, product_table: pd.DataFrame, target_kinds: tuple[str, ...]) -> pd.Series:

@@ -1,4 +1,7 @@
-"""What is known of each product as numbers: X = [category, brand, price, sales, text]."""
+"""What is known of each product as numbers: X = [category, brand, price, sales, season, age, sentiment, text, picture].
+
+Codes are 0 and numbers NaN where nothing is known: what is missing can be told from what is nought.
+"""
 
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -8,7 +11,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tandem import files
+from tandem.features.baskets import Baskets
 from tandem.features.demand import Demand
+from tandem.features.histories import DAY_US
 from tandem.features.vocabulary import Vocabulary
 
 CATEGORY_LEVELS = 3
@@ -18,20 +23,44 @@ MIN_PRICED = 10
 FARTHEST = 5.0
 """Robust deviations from the usual price beyond which all is the same to a network."""
 
+SEASON_MONTHS = 4
+"""Calendar months with sales that the fit period must hold for a season to be seen in it."""
+
+SEASON_PRIOR = 10.0
+"""Sales spread like the whole shop's that each product's season is mixed with."""
+
+OF_THE_MOMENT = ("sales", "season", "age", "sentiment")
+"""Modalities that are what they are at the end of the fit period; at an earlier moment they tell of the future."""
+
 
 @dataclass(frozen=True)
 class ProductFeatures:
-    """Features by product index; row 0 is the unknown product and all zero."""
+    """Modalities by product index; of row 0, the unknown product, nothing is known."""
 
     category: NDArray[np.int32]  # (products, levels) index of the path down to that level, 0 unknown
-    brand: NDArray[np.int32]  # (products,) index, 0 unknown
-    price: NDArray[np.float32]  # (products,) `price_level`; 0 unknown
-    price_known: NDArray[np.float32]  # (products,) 1 where a price is known
+    brand: NDArray[np.int32]  # (products, 1) index, 0 unknown
+    price: NDArray[np.float32]  # (products, 1) `price_level`
     sales: NDArray[np.float32]  # (products, 2) standardised log of weighted sales: all time, last 30 days
-    text: NDArray[np.float32]  # (products, dim) unit length, 0 without text
+    season: NDArray[np.float32]  # (products, 2) `season`
+    age: NDArray[np.float32]  # (products, 1) log(1 + days since the first event) / log(366)
+    sentiment: NDArray[np.float32]  # (products, numbers) of `tandem.features.opinions`
+    text: NDArray[np.float32]  # (products, dim) unit length
+    picture: NDArray[np.float32]  # (products, dim) unit length
 
     def __len__(self) -> int:
         return len(self.brand)
+
+    @property
+    def met(self) -> NDArray[np.bool_]:
+        """(products,) whether there was any event with the product; of others only the sheet is known."""
+        return self.known("age")
+
+    def known(self, modality: str) -> NDArray[np.bool_]:
+        """(products,) whether anything is known of that modality."""
+        values = getattr(self, modality)
+        if not values.shape[1]:
+            return np.zeros(len(self), bool)
+        return np.any(values > 0, axis=1) if values.dtype == np.int32 else np.isfinite(values).all(axis=1)
 
     def write(self, path: Path) -> None:
         """Write everything as one `.npz`."""
@@ -43,33 +72,81 @@ class ProductFeatures:
         return cls(**files.read_arrays(path))
 
 
+MODALITIES = tuple(f.name for f in fields(ProductFeatures))
+
+
 def describe(
-    table: pd.DataFrame, vocabulary: Vocabulary, sales: NDArray[np.floating], demand: Demand
+    table: pd.DataFrame,
+    vocabulary: Vocabulary,
+    together: Baskets,
+    demand: Demand,
+    first_us: NDArray[np.int64],
+    sentiment: NDArray[np.float32],
 ) -> ProductFeatures:
-    """Features without text of the products in the vocabulary.
+    """Features of the products in the vocabulary, without text and picture, whose vectors are made later.
 
     Args:
-        table: a table of schema.PRODUCTS; products that it lacks keep zeros.
+        table: a table of schema.PRODUCTS; of products that it lacks nothing is known.
         vocabulary: (products) indices.
-        sales: (products,) weighted sales in the fit period.
+        together: baskets of the fit period.
         demand: the last days, for the trend.
+        first_us: (products,) time of the first event, microseconds since 1970, 0 where there was none.
+        sentiment: (products, numbers) what reviewers say, NaN where they say nothing.
     """
     rows = table.set_index("product_id").reindex(vocabulary.ids)
     paths = [tuple(path) if isinstance(path, (list, np.ndarray)) else () for path in rows["category"]]
     category = np.stack([_index(_prefixes(paths, level)) for level in range(1, CATEGORY_LEVELS + 1)], axis=1)
     brand = _index([b if isinstance(b, str) else "" for b in rows["brand"]])
-    price, known = price_level(rows, MIN_PRICED), _is_known(rows["price"])
-    trend = np.log1p(np.stack([sales, demand.last(30)], axis=1)[1:])
-    spread = trend.std(axis=0)
-    trend = (trend - trend.mean(axis=0)) / np.where(spread > 0, spread, 1)
+    price = np.where(_is_known(rows["price"]), price_level(rows, MIN_PRICED), np.nan)
+    nothing = np.zeros((vocabulary.size, 0), np.float32)
     return ProductFeatures(
-        category=_with_unknown(category),
-        brand=_with_unknown(brand),
-        price=_with_unknown(price.astype(np.float32)),
-        price_known=_with_unknown(known.astype(np.float32)),
-        sales=_with_unknown(trend.astype(np.float32)),
-        text=np.zeros((vocabulary.size, 0), np.float32),
+        category=np.concatenate([np.zeros((1, CATEGORY_LEVELS), np.int32), category]),
+        brand=np.concatenate([np.zeros(1, np.int32), brand])[:, None],
+        price=np.concatenate([[np.nan], price]).astype(np.float32)[:, None],
+        sales=_sales(together, demand, first_us > 0),
+        season=season(together),
+        age=_age(first_us, demand.as_of_us),
+        sentiment=sentiment,
+        text=nothing,
+        picture=nothing,
     )
+
+
+def _sales(together: Baskets, demand: Demand, met: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """(products, 2) of the products that were met."""
+    logs = np.log1p(np.stack([np.asarray(together.content.sum(axis=0)).ravel(), demand.last(30)], axis=1)[met])
+    spread = logs.std(axis=0)
+    found = np.full((len(met), 2), np.nan, np.float32)
+    found[met] = (logs - logs.mean(axis=0)) / np.where(spread > 0, spread, 1)
+    return found
+
+
+def season(together: Baskets) -> NDArray[np.float32]:
+    """When in the year a product sells more than the shop: a vector towards its month, of length 0 to about 1.
+
+    season_j = Σ_m r_jm e^{iθ_m} / Σ_m r_jm - mean_m e^{iθ_m},   r_jm = (n_jm + k p_m) / p_m,   θ_m = 2π (m + ½) / 12
+    n_jm sales in calendar month m, p_m the share of all the shop's sales in it, k = SEASON_PRIOR
+
+    Returns:
+        (products, 2) real and imaginary part; NaN without sales, and for all where sales cover too few months.
+    """
+    month = together.time_us.astype("datetime64[us]").astype("datetime64[M]").astype(np.int64) % 12  # 1970 is month 0
+    counts = np.stack([np.asarray(together.content[month == m].sum(axis=0)).ravel() for m in range(12)], axis=1)
+    covered = counts.any(axis=0)
+    if covered.sum() < SEASON_MONTHS:
+        return np.full((len(counts), 2), np.nan, np.float32)
+    share = counts.sum(axis=0)[covered] / counts.sum()  # (covered,)
+    turn = np.exp(2j * np.pi * (np.flatnonzero(covered) + 0.5) / 12)
+    rate = counts[:, covered] / share + SEASON_PRIOR  # (products, covered)
+    found = rate @ turn / rate.sum(axis=1) - turn.mean()
+    found = np.stack([found.real, found.imag], axis=1).astype(np.float32)
+    found[~counts.any(axis=1)] = np.nan
+    return found
+
+
+def _age(first_us: NDArray[np.int64], as_of_us: int) -> NDArray[np.float32]:
+    days = np.where(first_us > 0, (as_of_us - first_us) / DAY_US, np.nan)
+    return (np.log1p(days) / np.log(366)).astype(np.float32)[:, None]
 
 
 def _prefixes(paths: list[tuple[str, ...]], level: int) -> list[str]:
@@ -133,8 +210,3 @@ def _centre(logs: NDArray[np.float64]) -> tuple[float, float]:
 def _is_known(price: pd.Series) -> NDArray[np.bool_]:
     values = price.to_numpy(np.float64)
     return np.isfinite(values) & (values > 0)
-
-
-def _with_unknown(values: NDArray) -> NDArray:
-    """The same with a row of zeros in front."""
-    return np.concatenate([np.zeros((1, *values.shape[1:]), values.dtype), values])

@@ -4,7 +4,7 @@ score(u, j) = Σ_i x_ui · W_ij, with x_u the user's decayed history, or one pro
 """
 
 import itertools
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import ClassVar, Self, TypeAlias
 
@@ -354,10 +354,7 @@ def event_weight(dataset: Dataset, params: CountingParams) -> NDArray[np.float64
 
 def worth(histories: Histories, kind_weight: NDArray[np.floating]) -> Histories:
     """The histories without events that weigh nothing."""
-    kept = kind_weight[histories.kind] > 0
-    before = np.concatenate([[0], np.cumsum(kept)])
-    columns = {name: getattr(histories, name)[kept] for name in ("product", "kind", "time_us", "basket")}
-    return replace(histories, offsets=before[histories.offsets].astype(np.int64), **columns)
+    return histories.keep(kind_weight[histories.kind] > 0)
 
 
 def transitions(histories: Histories, kind_weight: NDArray[np.floating], window: int) -> sp.csr_array:

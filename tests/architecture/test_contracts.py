@@ -61,7 +61,10 @@ def test_ruff_and_mypy_are_configured_once(root: Path) -> None:
 
 
 def _sections() -> list[type[params.Section]]:
-    import models.rankers  # noqa: F401  networks bring their own sections
+    import models.image.params  # networks bring their own sections
+    import models.rankers
+    import models.sentiment.params
+    import models.text.params  # noqa: F401
 
     return list(_below(params.Section))
 

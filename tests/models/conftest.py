@@ -19,16 +19,18 @@ Row = tuple[str | None, str, str, float, str]
 
 @pytest.fixture(scope="session")
 def shop() -> Callable[..., Dataset]:
-    """Makes a dataset of rows (user, product, kind, day, order), known up to `as_of_day`."""
+    """Makes a dataset of rows (user, product, kind, day, order), known up to `as_of_day`, and of `new` products."""
 
-    def build(rows: Sequence[Row], as_of_day: float) -> Dataset:
+    def build(rows: Sequence[Row], as_of_day: float, new: Sequence[str] = ()) -> Dataset:
         events = pd.DataFrame(rows, columns=["user_id", "product_id", "kind", "day", "order_id"])
         events["time"] = (START + pd.to_timedelta(events.pop("day"), unit="D")).astype("datetime64[us, UTC]")
         events = events.assign(event_id=[str(n) for n in range(len(events))], session_id=None)
         events = events.assign(quantity=1.0, unit_price=None).sort_values("time", kind="stable")
-        table = pd.DataFrame({"product_id": sorted(set(events["product_id"]))}).reindex(columns=schema.PRODUCTS.names)
+        ids = sorted({*events["product_id"], *new})
+        table = pd.DataFrame({"product_id": ids}).reindex(columns=schema.PRODUCTS.names)
         table["category"] = [[] for _ in range(len(table))]
-        return dataset.build(events, table, START + pd.Timedelta(days=as_of_day), PARAMS)
+        params = PARAMS.model_copy(update={"new_products": bool(new)})
+        return dataset.build(events, table, START + pd.Timedelta(days=as_of_day), params)
 
     return build
 

@@ -5,17 +5,18 @@ import scipy.sparse as sp
 
 from models.candidates import Candidates
 
+MET = np.array([False, True, True, False])
 TAKEN = sp.csr_array(np.array([[0, 1, 1, 0], [0, 1, 0, 0]], float))
 
 
-def test_without_draws_every_product_but_the_unknown_is_a_candidate() -> None:
-    chosen, extra = Candidates.of(TAKEN, None).choose(np.array([1]), np.random.default_rng(7))
-    assert chosen.tolist() == [1, 2, 3]
+def test_without_draws_every_product_that_was_met_is_a_candidate() -> None:
+    chosen, extra = Candidates.of(TAKEN, MET, None).choose(np.array([1]), np.random.default_rng(7))
+    assert chosen.tolist() == [1, 2]
     assert extra == {}
 
 
 def test_the_expected_number_of_draws_is_what_is_drawn_on_average() -> None:
-    candidates = Candidates.of(TAKEN, 20_000)
+    candidates = Candidates.of(TAKEN, MET, 20_000)
     chosen, extra = candidates.choose(np.array([2]), np.random.default_rng(7))
     assert chosen[0] == 2
     assert extra["drawn"][0] == 0

@@ -47,10 +47,11 @@ def trained_on(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Shop:
     files.write(_frame(products, schema.PRODUCTS), shop.snapshot / "products.parquet", schema.PRODUCTS)
     manifest = {"data_hash": "d" * 64, "source": "small", "key_id": "0123abcd"}
     files.write_json(manifest, shop.snapshot / "manifest.json")
+    files.write(_frame([], schema.OPINIONS), shop.opinions, schema.OPINIONS)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(shop.root)
         split.main(shop.snapshot, shop.splits)
-        features.main(shop.splits, shop.snapshot, shop.features)
+        features.main(shop.splits, shop.snapshot, shop.opinions, shop.features)
     return shop
 
 
@@ -59,11 +60,12 @@ def counted(trained_on: Shop) -> Shop:
     """The same with every counting ranker fitted."""
     from stages import count
 
+    shop = trained_on
     with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(trained_on.root)
-        trials, releases = trained_on.trials / "counting", trained_on.releases / "counting"
-        count.main(trained_on.snapshot, trained_on.splits, trained_on.features, trials, releases)
-    return trained_on
+        patch.chdir(shop.root)
+        trials, releases = shop.trials / "counting", shop.releases / "counting"
+        count.main(shop.snapshot, shop.splits, shop.opinions, shop.features, trials, releases)
+    return shop
 
 
 def _params(theirs: Path, ours: Path) -> None:

@@ -12,7 +12,7 @@ from tandem.data.sources import Source
 from tandem.data.splits import Cuts
 from tandem.features.dataset import Dataset
 
-PARAMS = "features: {target_kinds: [purchase], kind_weight: {purchase: 1.0}}"
+PARAMS = "features: {target_kinds: [purchase], kind_weight: {purchase: 1.0}, review_prior: 1}"
 DAYS = {"train": {"a": 1, "b": 2, "c": 3}, "validation": {"d": 6, "e": 7}, "test": {"z": 9}}
 
 
@@ -36,11 +36,20 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     products["category"] = [[] for _ in "abcdez"]
     products = products.reindex(columns=schema.PRODUCTS.names)
     files.write(products, tmp_path / "snapshot" / "products.parquet", schema.PRODUCTS)
+    _write_opinions(tmp_path / "opinions.parquet", {"a": (4, 0.5), "c": (7, -1.0), "b": (9, 1.0)})
     return tmp_path
 
 
+def _write_opinions(path: Path, told: dict[str, tuple[int, float]]) -> None:
+    """Day and tone of a review of each product by the one user."""
+    rows = pd.DataFrame({"review_id": list(told), "product_id": list(told), "user_id": "u"})
+    rows["time"] = pd.to_datetime([f"2020-01-{day:02}T12:00Z" for day, _ in told.values()]).as_unit("us")
+    rows["tone"] = [tone for _, tone in told.values()]
+    files.write(rows.assign(**dict.fromkeys(schema.ASPECTS, 0.0)), path, schema.OPINIONS)
+
+
 def _build(home: Path) -> None:
-    features.main(home / "splits", home / "snapshot", home / "features")
+    features.main(home / "splits", home / "snapshot", home / "opinions.parquet", home / "features")
 
 
 def test_each_window_knows_what_came_before_it(home: Path) -> None:
@@ -48,11 +57,24 @@ def test_each_window_knows_what_came_before_it(home: Path) -> None:
     trial, final = (Dataset.read(home / "features" / window) for window in ("trial", "final"))
     assert trial.vocabulary.ids == ("a", "b", "c")
     assert final.vocabulary.ids == ("a", "b", "c", "d", "e")
-    assert trial.histories.product.tolist() == [1, 2, 3]
-    assert final.histories.product.tolist() == [1, 2, 3, 4, 5]
+    assert trial.histories.product.tolist() == [1, 2, 3, 1]
+    assert final.histories.product.tolist() == [1, 2, 3, 1, 4, 5, 3]
     day_us = 86_400_000_000
     assert final.as_of_us - trial.as_of_us == 3 * day_us
     assert trial.demand.last(5).tolist() == [0, 1, 1, 1]
+
+
+def test_reviews_stand_in_histories_and_tell_of_products_until_each_window(home: Path) -> None:
+    """Of a on the 4th (+.5), of c on the 7th (-1); that of b on the 9th is in the test window."""
+    _build(home)
+    trial, final = (Dataset.read(home / "features" / window) for window in ("trial", "final"))
+    review = schema.KIND_CODE["review"]
+    assert final.histories.opinion[final.histories.kind == review, 0].tolist() == [0.5, -1.0]
+    assert not final.histories.opinion[final.histories.kind != review].any()
+    assert trial.products.known("sentiment").tolist() == [False, True, False, False]
+    assert final.products.known("sentiment").tolist() == [False, True, False, True, False, False]
+    assert final.products.sentiment[1, 0] > final.products.sentiment[3, 0]
+    assert final.kind_weight[review] == 0
 
 
 def test_the_test_window_is_not_read(home: Path) -> None:
@@ -94,6 +116,7 @@ def test_a_price_paid_in_the_test_window_changes_nothing(make, tmp_path: Path, m
         tables = make(Source.model_validate(SHOP), tmp_path / "raw", bytes(32), tmp_path).tables
         for name in ("events", "products"):
             files.write(tables[name], tmp_path / "snapshot" / f"{name}.parquet", schema.TABLES[name])
+        _write_opinions(tmp_path / "opinions.parquet", {})
         split.main(tmp_path / "snapshot", tmp_path / "splits")
         _build(tmp_path)
         return tables["products"]["price"].tolist(), files.hash_folder(tmp_path / "features")

@@ -19,7 +19,7 @@ START = pd.Timestamp("2026-01-01T00:00Z")
 CUTS = {"train": (0, 8), "validation": (8, 10), "test": (10, 12)}
 PARAMS = {
     "features": {"target_kinds": ["purchase"], "kind_weight": {"purchase": 1.0}},
-    "embed": {"dim": 2, "ngram": [2, 3], "max_terms": 100, "seed": 7},
+    "embed": {"encoder": None, "ngrams_dim": 2, "seed": 7},
 }
 
 
@@ -59,13 +59,15 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, root: Path) -> Path:
         day = (events["time"] - START).dt.days
         files.write(events[(day >= first) & (day < end)], tmp_path / "splits" / f"{part}.parquet", schema.EVENTS)
     Cuts(*(START + pd.Timedelta(days=days) for days in (8, 10, 12))).write(tmp_path / "splits" / "cuts.json")
-    features.main(tmp_path / "splits", tmp_path / "snapshot", tmp_path / "features")
-    embed.main(tmp_path / "snapshot", tmp_path / "features", tmp_path / "vectors")
+    opinions = tmp_path / "opinions.parquet"
+    files.write(schema.OPINIONS.arrow.empty_table().to_pandas(), opinions, schema.OPINIONS)
+    features.main(tmp_path / "splits", tmp_path / "snapshot", opinions, tmp_path / "features")
+    embed.main(*(tmp_path / name for name in ("raw", "snapshot", "features", "vectors", "encoders", "embed.json")))
     return tmp_path
 
 
 def _train(home: Path, name: str) -> None:
-    inputs = (home / folder for folder in ("snapshot", "splits", "features", "vectors"))
+    inputs = (home / folder for folder in ("snapshot", "splits", "opinions.parquet", "features", "vectors"))
     train.main(Path(name), *inputs, home / "trials" / name, home / "releases" / name, home / "curves" / f"{name}.csv")
 
 
@@ -115,7 +117,8 @@ def test_text_reaches_the_network(home: Path) -> None:
     _train(home, "association")
     ranker = files.hash_folder(home / "releases" / "association" / "ranker")
     size = Dataset.read(home / "features" / "final").vocabulary.size
-    files.write_arrays(home / "vectors" / "final.npz", text=np.eye(size, 2, dtype=np.float32))
+    vectors = files.read_arrays(home / "vectors" / "final.npz")
+    files.write_arrays(home / "vectors" / "final.npz", **vectors | {"text": np.eye(size, 2, dtype=np.float32)})
     _train(home, "association")
     assert files.hash_folder(home / "releases" / "association" / "ranker") != ranker
 

@@ -12,6 +12,7 @@ from models.training import NothingToLearn
 from tandem.features import histories
 from tandem.features.dataset import Dataset
 from tandem.features.histories import Histories
+from tandem.features.opinions import WIDTH
 from tandem.ranking.ranker import top_k
 
 pytestmark = pytest.mark.slow
@@ -67,6 +68,7 @@ def test_a_history_scores_as_the_sum_of_its_products(paired: Association, shop, 
         np.full(2, 5, np.int8),
         np.array([now - 30 * 86_400_000_000, now]),
         np.array([0, 1], np.int32),
+        np.zeros((2, WIDTH), np.float32),
         cases_for_phones.vocabulary.size,
         now,
     )
@@ -119,3 +121,24 @@ def test_equal_seeds_give_equal_scores(make, cases_for_phones: Dataset) -> None:
 def test_single_products_teach_nothing(make, shop) -> None:
     with pytest.raises(NothingToLearn, match="nothing to learn"):
         make().fit(shop([("u", "a", "purchase", 0.0, "o1"), ("w", "b", "purchase", 0.0, "o2")], 2))
+
+
+def test_a_phone_that_nobody_met_finds_the_case_of_the_phones_it_looks_like(make, shop) -> None:
+    """Twelve phones of each of three looks take that look's case; a thirteenth of each look was never sold."""
+    looks, phones = 3, 12
+    rows = [
+        (f"u{look}-{phone}", product, "purchase", float(phone % 7), f"o{look}-{phone}")
+        for look in range(looks)
+        for phone in range(phones)
+        for product in (f"p{look}-{phone:02}", f"c{look}")
+    ]
+    new = [f"new{look}" for look in range(looks)]
+    known = shop(rows, 8, new)
+    ids = known.vocabulary.ids
+    text = np.full((len(ids) + 1, 4), np.nan, np.float32)
+    for place, name in enumerate(ids, start=1):
+        if not name.startswith("c"):
+            text[place] = np.eye(4)[int(name.removeprefix("new").removeprefix("p")[0])]
+    ranker = make(id_dropout=0.5, later_days=0.0).fit(known.with_vectors(text, known.products.picture))
+    best = top_k(ranker.scores(_asked(known, new), known.demand), 1)[:, 0]
+    assert known.vocabulary.decode(best) == ["c0", "c1", "c2"]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tandem import files
 from tandem.data import schema
-from tandem.features import dataset
+from tandem.features import dataset, products
 from tandem.features.dataset import Dataset
 from tandem.params import FeaturesParams
 
@@ -34,13 +34,13 @@ def test_the_vocabulary_is_what_had_an_event_worth_learning_from(built: Dataset)
     """Viewed or bought, by anyone; neither only returned nor first seen at `as_of`."""
     assert built.vocabulary.ids == ("a", "b", "c")
     assert len(built.baskets) == 2
-    assert built.products.brand.tolist() == [0, 0, 1, 0]
+    assert built.products.brand[:, 0].tolist() == [0, 0, 1, 0]
     assert built.as_of_us == AS_OF.value // 1000 == built.demand.as_of_us
 
 
 def test_the_weight_of_a_kind_stands_at_its_code(built: Dataset) -> None:
     weight = built.kind_weight
-    assert weight.tolist() == pytest.approx([0, 0.1, 0, 0, 0, 1, 0])
+    assert weight.tolist() == pytest.approx([0, 0.1, 0, 0, 0, 1, 0, 0])
     assert weight[schema.KIND_CODE["purchase"]] == 1
 
 
@@ -53,12 +53,24 @@ def test_the_price_is_what_was_paid_before_and_else_the_sheets(make_events, make
     table = make_products({"product_id": "a", "price": 50.0}, {"product_id": "b", "price": np.e**2})
     price = dataset.build(events, table, AS_OF, PARAMS).products.price
     z = 1 / 1.4826  # both lie as far from the median as the median of these distances
-    assert price.tolist() == pytest.approx([0, -z, z], rel=1e-4)
+    assert price[:, 0] == pytest.approx([np.nan, -z, z], rel=1e-4, nan_ok=True)
 
 
-def test_text_is_added_to_a_copy(built: Dataset) -> None:
+def test_new_products_are_in_the_vocabulary_where_wanted_and_known_by_their_sheet_alone(
+    make_events, make_products
+) -> None:
+    events = make_events([("u", "a", "purchase", "2020-01-01", "o"), ("u", "new", "purchase", "2020-02-01", "o4")])
+    table = make_products({"product_id": "new", "brand": "Oak", "price": 2.0}, {"product_id": "a"})
+    wanted = dataset.build(events, table, AS_OF, PARAMS.model_copy(update={"new_products": True}))
+    assert wanted.vocabulary.ids == ("a", "new")
+    assert wanted.products.met.tolist() == [False, True, False]
+    assert {name for name in products.MODALITIES if wanted.products.known(name)[2]} == {"brand", "price"}
+    assert not wanted.baskets.content[:, [2]].sum()
+
+
+def test_vectors_are_added_to_a_copy(built: Dataset) -> None:
     text = np.ones((4, 2), np.float32)
-    assert built.with_text(text).products.text is text
+    assert built.with_vectors(text, built.products.picture).products.text is text
     assert built.products.text.shape == (4, 0)
 
 

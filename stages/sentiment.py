@@ -1,0 +1,38 @@
+"""Read what reviews say: how good, and of what.
+
+Reads   data/snapshot/reviews.parquet     tandem.data.schema.REVIEWS
+        data/splits/cuts.json             tandem.data.splits.Cuts
+Writes  data/sentiment/                   models.sentiment.sentiment.Sentiment
+        data/opinions.parquet             tandem.data.schema.OPINIONS, of all reviews
+Params  sentiment                         models.sentiment.params.SentimentParams
+
+Learned from reviews before the validation window alone. Vectors of reviews are not kept for the next run: people wrote
+the words, and may want them erased.
+"""
+
+import logging
+from pathlib import Path
+
+from models.sentiment import sentiment
+from models.sentiment.params import SentimentParams
+from models.text import encoder
+from stages import run
+from tandem import files
+from tandem.data import schema
+from tandem.data.splits import Cuts
+from tandem.features import opinions
+
+log = logging.getLogger(__name__)
+
+
+def main(snapshot: Path, splits: Path, learned: Path, written: Path) -> None:
+    """Write what was learned, and the opinion of every review."""
+    reviews = files.read(snapshot / "reviews.parquet", schema.REVIEWS)
+    early = reviews[reviews["time"] < Cuts.read(splits / "cuts.json").validation]
+    made = sentiment.fit(early, encoder.load(), SentimentParams.read())
+    made.save(learned)
+    files.write(opinions.gather(reviews, made.tone(reviews)), written, schema.OPINIONS)
+
+
+if __name__ == "__main__":
+    run(main)
