@@ -65,9 +65,10 @@ class FusedProducts(layers.Layer):
         columns = [masks[name] for name in self.names]
         self.known = np.stack(columns, axis=1) if columns else np.zeros((len(features), 0), bool)
         self.parts = [_part(getattr(features, name), dim) for name in self.names]
-        self.query = self.add_weight(name="query", shape=(len(self.names), dim), initializer="zeros")
-        self.bias = self.add_weight(name="bias", shape=(len(self.names),), initializer="zeros")
         self.dim = dim
+        if len(self.names) > 1:  # one alone has nothing to be weighed against
+            self.query = self.add_weight(name="query", shape=(len(self.names), dim), initializer="zeros")
+            self.bias = self.add_weight(name="bias", shape=(len(self.names),), initializer="zeros")
 
     def table(self, hidden: Any = 0.0) -> Any:
         """(products, dim); 0 where nothing is known.
@@ -88,6 +89,8 @@ class FusedProducts(layers.Layer):
         """(products, modalities, dim) vectors and (products, modalities) weights."""
         x = ops.stack([part.table() for part in self.parts], axis=1)  # (products, modalities, dim)
         known = ops.cast(self.known, "float32") * (1.0 - hidden)  # (products, modalities)
+        if len(self.names) == 1:
+            return x, known
         logits = ops.sum(x * self.query, axis=2) / self.dim**0.5 + self.bias  # (products, modalities)
         logits = ops.where(known > 0, logits, NEVER)
         odds = known * ops.exp(logits - ops.max(logits, axis=1, keepdims=True))  # (products, modalities)

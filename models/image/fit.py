@@ -113,7 +113,7 @@ def _run(
         pipeline.to_learn(shards, part, params.side, params.batch, seed)
         for part, seed in zip(parts, (params.seed, None), strict=True)
     )
-    steps = params.epochs * -(-len(order[held:]) // params.batch)
+    steps = params.epochs * max(len(order[held:]) // params.batch, 1)
     rate = keras.optimizers.schedules.CosineDecay(params.learning_rate, steps)
     optimizer = keras.optimizers.AdamW(rate, weight_decay=params.weight_decay)
     optimizer.build(network.trainable_variables)  # a step that makes no variables is traced once, not twice

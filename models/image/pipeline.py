@@ -30,12 +30,14 @@ def to_learn(
 ) -> tf.data.Dataset:
     """Batches of `pixels` and all columns but `place`, for `fit`; with a seed, each epoch in another order.
 
-    Every picture must be usable.
+    With a seed, what does not fill a last batch is left out of the epoch: oneDNN may refuse the gradient of a
+    convolution whose batches change their size. Every picture must be usable.
     """
+    rows, learning = len(columns["place"]), shuffle_seed is not None
     dataset = tf.data.Dataset.from_tensor_slices(dict(columns))
-    if shuffle_seed is not None:
-        dataset = dataset.shuffle(len(columns["place"]), shuffle_seed)
-    dataset = _decoded(dataset, shards, side).batch(batch).prefetch(AHEAD)
+    if learning:
+        dataset = dataset.shuffle(rows, shuffle_seed)
+    dataset = _decoded(dataset, shards, side).batch(min(batch, rows), drop_remainder=learning).prefetch(AHEAD)
     return dataset.map(lambda part: ({name: part[name] for name in part if name not in ("place", "reason")},))
 
 

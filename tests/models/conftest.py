@@ -19,18 +19,25 @@ Row = tuple[str | None, str, str, float, str]
 
 @pytest.fixture(scope="session")
 def shop() -> Callable[..., Dataset]:
-    """Makes a dataset of rows (user, product, kind, day, order), known up to `as_of_day`, and of `new` products."""
+    """Makes a dataset of rows (user, product, kind, day, order), known up to `as_of_day`, of `new` products, and of
+    reviews (user, product, day, tone).
+    """
 
-    def build(rows: Sequence[Row], as_of_day: float, new: Sequence[str] = ()) -> Dataset:
-        events = pd.DataFrame(rows, columns=["user_id", "product_id", "kind", "day", "order_id"])
-        events["time"] = (START + pd.to_timedelta(events.pop("day"), unit="D")).astype("datetime64[us, UTC]")
+    def timed(rows: Sequence[tuple], columns: Sequence[str]) -> pd.DataFrame:
+        table = pd.DataFrame(rows, columns=columns)
+        days = pd.to_timedelta(table.pop("day").astype(float), unit="D")
+        return table.assign(time=(START + days).astype("datetime64[us, UTC]"))
+
+    def build(rows: Sequence[Row], as_of_day: float, new: Sequence[str] = (), said: Sequence[tuple] = ()) -> Dataset:
+        events = timed(rows, ["user_id", "product_id", "kind", "day", "order_id"])
+        reviews = timed(said, ["user_id", "product_id", "day", "tone"]).assign(**dict.fromkeys(schema.ASPECTS, 0.0))
         events = events.assign(event_id=[str(n) for n in range(len(events))], session_id=None)
         events = events.assign(quantity=1.0, unit_price=None).sort_values("time", kind="stable")
         ids = sorted({*events["product_id"], *new})
         table = pd.DataFrame({"product_id": ids}).reindex(columns=schema.PRODUCTS.names)
         table["category"] = [[] for _ in range(len(table))]
         params = PARAMS.model_copy(update={"new_products": bool(new)})
-        return dataset.build(events, table, START + pd.Timedelta(days=as_of_day), params)
+        return dataset.build(events, table, START + pd.Timedelta(days=as_of_day), params, reviews)
 
     return build
 
