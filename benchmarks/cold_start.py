@@ -278,7 +278,7 @@ def of_demo(work: Path) -> Shop:
     raw = work / "raw"
     demo.generate(raw, work / "truth", demo.DemoSize(customers=CUSTOMERS), 7)
     events, products = read("demo", raw, work / "tables")
-    return Shop("demo", events, products, raw, by_launch=True, min_count=5)
+    return Shop("demo", events, products, raw, by_launch=True, min_count=2)
 
 
 def of_online_retail(work: Path) -> Shop:

@@ -12,7 +12,7 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -36,9 +36,6 @@ log = logging.getLogger(__name__)
 
 Place = str | float | None
 """`shard!member` below a source's raw files, or what tables hold where there is none: None or NaN."""
-
-Usable = Callable[[Sequence[str]], tuple[NDArray[np.float32], dict[int, str]]]
-"""From distinct places to (places, dim), and why some are refused, by their number."""
 
 VERSION = 1
 """Of this code's vectors; a change that alters them takes the next number, and caches begin anew."""
@@ -91,9 +88,19 @@ class PictureEncoder:
         Raises:
             SourceError: a shard is absent or no zip.
         """
-        return complete(places, self.absent, lambda distinct: self.usable(folder, distinct))
+        named = [row for row, place in enumerate(places) if isinstance(place, str)]
+        distinct, at = np.unique(np.array([places[row] for row in named], object), return_inverse=True)
+        found, reasons = self._usable(folder, distinct.tolist())
+        refused = {row: reasons[n] for row, n in zip(named, at, strict=True) if n in reasons}
+        if refused:
+            first = next(iter(refused.values()))
+            log.warning("%d of %d pictures were refused, the first: %s", len(refused), len(named), first)
+        vectors, present = np.tile(self.absent, (len(places), 1)), np.zeros(len(places), np.bool_)
+        vectors[named], present[named] = found[at], True
+        vectors[list(refused)], present[list(refused)] = self.absent, False
+        return Encoded(vectors, present, refused)
 
-    def usable(self, folder: Path, places: Sequence[str]) -> tuple[NDArray[np.float32], dict[int, str]]:
+    def _usable(self, folder: Path, places: Sequence[str]) -> tuple[NDArray[np.float32], dict[int, str]]:
         """(places, dim) with zero rows for pictures that are refused, and why."""
         vectors = np.zeros((len(places), self.dim), np.float32)
         refused: dict[int, str] = {}
@@ -178,18 +185,3 @@ class PictureEncoder:
         from models.image import network
 
         return network.filled(self.params, self.tensors)
-
-
-def complete(places: Sequence[Place], absent: NDArray[np.float32], usable: Usable) -> Encoded:
-    """Rows of all places, from what `usable` says of the distinct ones."""
-    named = [row for row, place in enumerate(places) if isinstance(place, str)]
-    distinct, at = np.unique(np.array([places[row] for row in named], object), return_inverse=True)
-    found, reasons = usable(distinct.tolist())
-    refused = {row: reasons[n] for row, n in zip(named, at, strict=True) if n in reasons}
-    if refused:
-        first = next(iter(refused.values()))
-        log.warning("%d of %d pictures were refused, the first: %s", len(refused), len(named), first)
-    vectors, present = np.tile(absent, (len(places), 1)), np.zeros(len(places), np.bool_)
-    vectors[named], present[named] = found[at], True
-    vectors[list(refused)], present[list(refused)] = absent, False
-    return Encoded(vectors, present, refused)

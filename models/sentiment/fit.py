@@ -35,7 +35,7 @@ def fit(
     """A calibrated head for texts, the encoder's `vectors` (texts, dim) and `wanted` (texts,) in [0, 1].
 
     Raises:
-        SentimentError: fewer than `params.min_reviews` good or bad ones.
+        SentimentError: fewer than `params.min_reviews` good or bad ones, or too few different texts to hold any out.
     """
     good, bad = int((wanted > 0.5).sum()), int((wanted < 0.5).sum())
     if min(good, bad) < params.min_reviews:
@@ -43,6 +43,8 @@ def fit(
             f"{good} good and {bad} bad reviews with words; sentiment.min_reviews = {params.min_reviews} of each fit"
         )
     held = held_out(texts, wanted, params.validation_share, np.random.default_rng(params.seed))
+    if not held.any():
+        raise SentimentError(f"{len(set(texts))} different texts; a share of {params.validation_share} of them is none")
     learned, unseen, found = np.flatnonzero(~held), np.flatnonzero(held), terms.hashed(texts)
     columns = terms.columns(found[learned], params.min_texts)
     words = Words(terms.matrix(found, columns), dense(texts, vectors))

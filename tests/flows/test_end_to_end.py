@@ -21,7 +21,7 @@ from tandem.evaluation.report import table
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 TABLES = ("canonical", "snapshot", "splits", "features", "vectors")
-MADE = (*TABLES, "trials", "releases")
+MADE = (*TABLES, "sentiment", "encoders", "trials", "releases")
 QUICK = {"epochs": 2, "dim": 16}  # what every network that has it is set to: the path is tested, not the ranking
 
 
@@ -30,7 +30,7 @@ def shop(project: Path) -> Path:
     """A small demo shop's exports, and params for networks that train in seconds."""
     yaml = YAML()
     params = yaml.load(Path("params.yaml"))
-    for network in params["networks"].values():
+    for network in (*params["networks"].values(), params["picture"], params["sentiment"]):
         network.update({key: value for key, value in QUICK.items() if key in network})
     yaml.dump(params, Path("params.yaml"))
     raw = project.parent / "export"
@@ -113,6 +113,7 @@ def _printed() -> str:
 def _forget() -> None:
     """Everything that was made of the raw files, caches and registry included."""
     Path("dvc.lock").unlink()
+    Path("data/opinions.parquet").unlink()
     for folder in (".dvc/cache/runs", ".tandem/mlartifacts", "reports", *(f"data/{name}" for name in MADE)):
         shutil.rmtree(folder)
     Path(".tandem/mlflow.db").unlink()

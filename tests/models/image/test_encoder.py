@@ -14,7 +14,6 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from models.image.cache import Cached
 from models.image.encoder import PictureEncoder
 from models.image.fit import Trained, fit
 from models.image.params import BACKBONES
@@ -199,22 +198,9 @@ def test_every_backbone_named_is_one_of_keras() -> None:
     assert [name for name in BACKBONES if not hasattr(keras.applications, name)] == ["compact"]
 
 
-def test_only_new_pictures_are_computed(encoder: PictureEncoder, tmp_path: Path) -> None:
-    red, broken = of_shops_own_zip(tmp_path, png("red"), b"<html>")
-    first = Cached(encoder, tmp_path / "home").encode(tmp_path, [red, broken, None])
-    assert first.vectors == pytest.approx(encoder.encode(tmp_path, [red, broken, None]).vectors, abs=1e-6)
-    assert (first.present.tolist(), list(first.refused)) == ([True, False, False], [1])
-    fresh = replace(encoder)
-    again = Cached(fresh, tmp_path / "home").encode(tmp_path, [red, red])
-    assert np.array_equal(again.vectors[1], first.vectors[0])
-    assert "_network" not in vars(fresh)
-    of_shops_own_zip(tmp_path, png("blue"))  # another picture in the same place
-    assert not np.array_equal(Cached(fresh, tmp_path / "home").encode(tmp_path, [red]).vectors[0], first.vectors[0])
-
-
 def test_importing_it_loads_no_network_library(root: Path) -> None:
     code = (
-        "import sys, models.image.encoder, models.image.cache, models.image.params;"
+        "import sys, models.image.encoder, models.image.params;"
         "sys.exit(bool({'tensorflow', 'keras', 'sklearn', 'PIL'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=root, check=False).returncode == 0

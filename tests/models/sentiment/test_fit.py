@@ -100,3 +100,10 @@ def test_batches_hold_each_review_once() -> None:
         assert len(first) == len(batches) == {201: 51, 60: 50, 3: 3}[count]
         assert sorted(np.concatenate(first)) == list(range(count)) == sorted(np.concatenate(second))
         assert not np.array_equal(np.concatenate(first), np.concatenate(second)) or count == 3
+
+
+def test_too_few_different_texts_are_refused(params: Callable) -> None:
+    """A fifth of four texts is none: nothing would be left to calibrate on."""
+    texts, wanted = ["good", "fine", "bad", "poor"] * 20, np.array([1, 1, 0, 0] * 20, np.float32)
+    with pytest.raises(SentimentError, match=r"4 different texts; a share of 0\.2 of them is none"):
+        fit.fit(texts, np.zeros((80, 0), np.float32), wanted, params())
