@@ -24,7 +24,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, root: Path) -> Path:
     """Sixty reviews a day apart, good and bad in turn; from day 50 on stars say the opposite of the words."""
     monkeypatch.chdir(tmp_path)
     params = yaml.safe_load((root / "params.yaml").read_text())
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump({"sentiment": params["sentiment"]}))
+    learned = params["sentiment"] | {"learning_rate": 0.01}  # few reviews
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump({"sentiment": learned}))
     rows = [
         {
             "review_id": f"r{n:02}", "user_id": f"u{n % 7}", "product_id": "p", "time": START + pd.Timedelta(days=n),
