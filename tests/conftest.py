@@ -47,6 +47,12 @@ def make(root: Path) -> Callable[..., Canonical]:
     return make
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Tests marked `full` are for `make test-full`."""
+    if item.get_closest_marker("full") and not os.environ.get("FULL"):
+        pytest.skip("takes long; set FULL=1 (`make test-full`)")
+
+
 @pytest.fixture(autouse=True)
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever runs the tests may have a key and a home of their own."""

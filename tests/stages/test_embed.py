@@ -28,7 +28,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, root: Path) -> Path:
     """The trial window knows a, b and c, and pictured products; the final one d and e too; z is in no window."""
     monkeypatch.chdir(tmp_path)
     params = yaml.safe_load((root / "params.yaml").read_text())
-    params["picture"] |= {"epochs": 2, "widths": [8, 8], "dim": 8}
+    params["picture"] |= {"epochs": 1, "widths": [8, 8], "dim": 8, "side": 32}
     params["embed"] |= {"ngrams_dim": 6}
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
     shop = catalogue.make(DemoSize(), np.random.default_rng(1)).products.iloc[:PICTURED]

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from models.rankers import RANKERS
-from stages import embed, features, train
+from stages import features, train
 from tandem import files, release
 from tandem.data import schema
 from tandem.data.splits import Cuts
@@ -19,7 +19,6 @@ START = pd.Timestamp("2026-01-01T00:00Z")
 CUTS = {"train": (0, 8), "validation": (8, 10), "test": (10, 12)}
 PARAMS = {
     "features": {"target_kinds": ["purchase"], "kind_weight": {"purchase": 1.0}},
-    "embed": {"encoder": None, "ngrams_dim": 2, "seed": 7},
 }
 
 
@@ -62,7 +61,9 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, root: Path) -> Path:
     opinions = tmp_path / "opinions.parquet"
     files.write(schema.OPINIONS.arrow.empty_table().to_pandas(), opinions, schema.OPINIONS)
     features.main(tmp_path / "splits", tmp_path / "snapshot", opinions, tmp_path / "features")
-    embed.main(*(tmp_path / name for name in ("raw", "snapshot", "features", "vectors", "encoders", "embed.json")))
+    for window in ("trial", "final"):
+        text, picture = np.eye(7, 3, dtype=np.float32), np.full((7, 1), np.nan, np.float32)
+        files.write_arrays(tmp_path / "vectors" / f"{window}.npz", text=text, picture=picture)
     return tmp_path
 
 

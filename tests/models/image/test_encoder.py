@@ -206,7 +206,7 @@ def test_importing_it_loads_no_network_library(root: Path) -> None:
     assert subprocess.run([sys.executable, "-c", code], cwd=root, check=False).returncode == 0
 
 
-@pytest.mark.slow  # trains a network of keras.applications
+@pytest.mark.full  # trains a network of keras.applications
 def test_a_published_backbone_learns_and_is_saved_and_loaded_too(shop: Shop, tmp_path: Path) -> None:
     rows = np.arange(40)
     made = fit(*shop.take(rows), small(backbone="MobileNetV3Small", epochs=2)).encoder
@@ -218,7 +218,7 @@ def test_a_published_backbone_learns_and_is_saved_and_loaded_too(shop: Shop, tmp
     assert np.linalg.norm(vectors, axis=1) == pytest.approx(np.ones(40), abs=1e-5)
 
 
-@pytest.mark.slow  # learns from 400 photos
+@pytest.mark.full  # learns from 400 photos
 @pytest.mark.real_data("myntra")
 def test_photos_of_shoes_and_watches_are_told_apart(real_data: Path) -> None:
     """Five frequent kinds; by chance one in five is right."""

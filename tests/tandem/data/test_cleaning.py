@@ -382,7 +382,7 @@ def test_nothing_of_real_shops_is_refused_as_shipped(database, params, real_data
     assert cleaning.clean(live, params, functools.partial(store, database)) == []
 
 
-@pytest.mark.slow
+@pytest.mark.full
 @pytest.mark.filterwarnings("ignore")  # PySpark 4.0 leaves sockets open and speaks to an older pandas
 def test_spark_refuses_the_same_rows_for_the_same_reasons(database, params, tmp_path) -> None:
     from pyspark.sql import SparkSession

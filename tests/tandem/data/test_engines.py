@@ -1,6 +1,5 @@
 """Both engines mean the same: patterns, times, texts, and whole shops, byte for byte."""
 
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -337,12 +336,9 @@ c,,2020-12-01,o5,1e7,0.1,buy,C,
 """
 
 
-FULL = pytest.mark.skipif(not os.environ.get("FULL"), reason="takes minutes; set FULL=1 to compare all 305 files")
-
-
 @pytest.mark.slow
 @pytest.mark.real_data("online_retail")
-@pytest.mark.parametrize("days", ["2011-01-*.csv", pytest.param("*.csv", marks=FULL)])
+@pytest.mark.parametrize("days", ["2011-01-*.csv", pytest.param("*.csv", marks=pytest.mark.full)])
 def test_online_retail_is_the_same(days: str, real_data: Path, tmp_path: Path, root: Path) -> None:
     (tmp_path / "raw").mkdir()
     for day in sorted((real_data / "by-day").glob(days)):
