@@ -24,7 +24,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, root: Path) -> Path:
     """Sixty reviews a day apart, good and bad in turn; from day 50 on stars say the opposite of the words."""
     monkeypatch.chdir(tmp_path)
     params = yaml.safe_load((root / "params.yaml").read_text())
-    learned = params["sentiment"] | {"learning_rate": 0.01}  # few reviews
+    learned = params["sentiment"] | {"learning_rate": 0.01, "epochs": 15}  # few reviews
     (tmp_path / "params.yaml").write_text(yaml.safe_dump({"sentiment": learned}))
     rows = [
         {
