@@ -248,7 +248,7 @@ def line(name: str, found: dict[str, NDArray], floor: dict[str, NDArray] | None)
     cells = []
     for question, values in found.items():
         mean = intervals(values[:, None], resamples=1000, confidence=0.95, seed=7)[0]
-        times = "" if floor is None else f" {mean.mean / floor[question].mean():5.1f} x"
+        times = "" if floor is None or not floor[question].any() else f" {mean.mean / floor[question].mean():5.1f} x"
         cells.append(f"{question}: {mean.mean:.3f} [{mean.low:.3f}, {mean.high:.3f}]{times}")
     print(f"  {name:26s} " + "   ".join(cells), flush=True)
 
