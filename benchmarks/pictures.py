@@ -8,11 +8,9 @@ peers' Pythons are of other environments, for instance `python3.11 -m venv peer 
 Torch gets the same weights and the same pixels; the benchmark stops unless its vectors agree to 1e-4.
 """
 
-import json
 import logging
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -20,13 +18,14 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
 import typer
 from numpy.typing import NDArray
 
+from benchmarks.rounds import Contender, Used
 from models.image.encoder import CONFIG, PictureEncoder
 from models.image.params import ImageParams
 from models.image.shards import Shards
@@ -219,7 +218,9 @@ def quality(photos: Photos, network: PictureEncoder, peer_hog: str, work: Path) 
     _print("network", answers(photos, network))
     pixels = decoded(photos, np.arange(len(photos.table)))
     np.save(work / "all.npy", pixels)
-    hog = Worker("hog", peer_hog, work / "all.npy", work, work / "hog.npy").stop()
+    extracted = Contender(WORKER, peer_hog, "hog", work / "all.npy", work, made=work / "hog.npy")
+    extracted.close()
+    hog = np.load(extracted.made)
     features = {"colour histogram": histograms(pixels), "HOG": hog}
     features["both"] = np.concatenate(list(features.values()), axis=1)
     for name, of in features.items():
@@ -232,55 +233,32 @@ def _print(name: str, found: Found) -> None:
     print(f"| {name} | {' | '.join(f'{i.mean:.3f} [{i.low:.3f}, {i.high:.3f}]' for i in of)} |", flush=True)
 
 
-class Worker:
-    """A process that makes something of pixels, again whenever it is asked to."""
-
-    def __init__(self, kind: str, python: str, pixels: Path, weights: Path, made: Path, **environment: str) -> None:
-        command = [python, str(WORKER), kind, str(pixels), str(weights), str(made)]
-        streams: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-        self._process = subprocess.Popen(command, text=True, env=os.environ | environment, **streams)
-        self._made, self.versions = made, self._line()
-
-    def round(self) -> list[float]:
-        """Seconds that all pictures took: by the clock, of the processor."""
-        assert self._process.stdin
-        print(file=self._process.stdin, flush=True)
-        return list(self._line())
-
-    def stop(self) -> Array:
-        """Let it end; what it made."""
-        if self._process.poll() is None:
-            self._process.communicate()
-        return np.load(self._made)
-
-    def _line(self) -> Any:
-        assert self._process.stdout
-        if not (line := self._process.stdout.readline()):
-            raise SystemExit(f"run by hand: {' '.join(map(str, self._process.args))}")  # type: ignore[arg-type]
-        return json.loads(line)
-
-
-def contenders(photos: Photos, network: PictureEncoder, peer_torch: str, work: Path) -> dict[str, Worker]:
+def contenders(photos: Photos, network: PictureEncoder, peer_torch: str, work: Path) -> dict[str, Contender]:
     """Processes that encode the held-out photos; torch's threads wait in a loop, so one may be faster than two."""
     pixels = work / "held_out.npy"
     np.save(pixels, decoded(photos, photos.held_out))
     network.save(work / "weights")
     files.write_arrays(work / "weights.npz", **network.tensors)
-    root, npz = str(WORKER.parents[1]), work / "weights.npz"
+    ours, theirs = (
+        (sys.executable, "tandem", pixels, work / "weights"),
+        (peer_torch, "torch", pixels, work / "weights.npz"),
+    )
     return {
-        "tandem": Worker("tandem", sys.executable, pixels, work / "weights", work / "tandem.npy", PYTHONPATH=root),
-        "torch, a thread a core": Worker("torch", peer_torch, pixels, npz, work / "torch.npy"),
-        "torch, one thread": Worker("torch", peer_torch, pixels, npz, work / "one.npy", OMP_NUM_THREADS="1"),
+        "tandem": Contender(WORKER, *ours, made=work / "tandem.npy"),
+        "torch, a thread a core": Contender(WORKER, *theirs, made=work / "torch.npy"),
+        "torch, one thread": Contender(WORKER, *theirs, made=work / "one.npy", OMP_NUM_THREADS="1"),
     }
 
 
-def race(running: Mapping[str, Worker], pictures: int, rounds: int) -> None:
+def race(running: Mapping[str, Contender], pictures: int, rounds: int) -> None:
     """Print pictures a second of the network alone, from the same pixels, in changing order."""
-    used: dict[str, list[list[float]]] = {name: [] for name in running}
+    used: dict[str, list[Used]] = {name: [] for name in running}
     for n in range(rounds):
         for name in list(running)[:: 1 if n % 2 else -1]:
             used[name].append(running[name].round())
-    ours, *others = [worker.stop() for worker in running.values()]
+    for worker in running.values():
+        worker.close()
+    ours, *others = [np.load(worker.made) for worker in running.values()]
     apart = float(max(np.abs(ours - other).max() for other in others))
     versions = {key: of for worker in running.values() for key, of in worker.versions.items()}
     print(f"\n{pictures} pictures, {rounds} rounds, vectors {apart:.1e} apart, load {os.getloadavg()[0]:.1f}")

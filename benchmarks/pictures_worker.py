@@ -8,16 +8,14 @@ every line that it reads. Runs under any Python that has NumPy and the library, 
 of this project's environment.
 """
 
-import importlib.metadata
-import json
-import os
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from benchmarks.rounds import answer
 
 Pictures = Any
 """(pictures, side, side, 3) uint8."""
@@ -135,16 +133,7 @@ def main(kind: str, pixels: str, weights: str, made: str) -> None:
     make, packages = KINDS[kind]
     work, pictures = make(weights), np.load(pixels)
     np.save(made, work(pictures))  # warms up as well
-    print(json.dumps({package: importlib.metadata.version(package) for package in packages}), flush=True)
-    for _ in sys.stdin:
-        began, worked = time.perf_counter(), _processor_s()
-        work(pictures)
-        print(json.dumps([time.perf_counter() - began, _processor_s() - worked]), flush=True)
-
-
-def _processor_s() -> float:
-    used = os.times()
-    return used.user + used.system
+    answer(lambda: work(pictures), packages)
 
 
 if __name__ == "__main__":

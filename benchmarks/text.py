@@ -15,12 +15,13 @@ import sys
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
 import typer
 
+from benchmarks.rounds import Contender, Used
 from models.text import folders
 from tandem.settings import Settings, quiet
 
@@ -29,47 +30,6 @@ SENTENCES = Path(__file__).parents[1] / "tests" / "models" / "text" / "sentences
 CONTENDERS = {"tandem": ("tandem", 0), "peer, batch 32": ("sentence_transformers", 32)}
 CONTENDERS |= {"peer, batch 128": ("sentence_transformers", 128)}
 AGREES = 0.9999
-
-
-class Used(NamedTuple):
-    """Seconds of a round."""
-
-    wall: float
-    processor: float
-
-
-class Contender:
-    """A running worker."""
-
-    def __init__(self, name: str, python: str, folder: Path, texts: Path, vectors: Path) -> None:
-        kind, batch = CONTENDERS[name]
-        command = [python, str(WORKER), kind, str(batch), str(folder), str(texts), str(vectors)]
-        environment = os.environ | {"PYTHONPATH": str(WORKER.parents[1])} if kind == "tandem" else None
-        self._process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            env=environment,
-        )
-        self.vectors, self.versions = vectors, self._line(name)
-
-    def round(self) -> Used:
-        """Encode all texts once."""
-        assert self._process.stdin
-        print(file=self._process.stdin, flush=True)
-        return Used(*self._line("a round"))
-
-    def close(self) -> None:
-        """Let it end."""
-        self._process.communicate()
-
-    def _line(self, what: str) -> Any:
-        assert self._process.stdout
-        if not (line := self._process.stdout.readline()):
-            raise SystemExit(f"{what} failed; run by hand: {' '.join(map(str, self._process.args))}")  # type: ignore[arg-type]
-        return json.loads(line)
 
 
 def main(
@@ -109,16 +69,17 @@ def compare(name: str, texts: list[str], peer: str, rounds: int) -> None:
     with tempfile.TemporaryDirectory() as work, ExitStack() as stack:
         path = Path(work) / "texts.json"
         path.write_text(json.dumps(texts), encoding="utf-8")
-        running = {}
+        running: dict[str, Contender] = {}
         for number, of in enumerate(CONTENDERS):
             python = sys.executable if of == "tandem" else peer
-            running[of] = Contender(of, python, folders.packaged(), path, Path(work) / f"{number}.npy")
+            made = Path(work) / f"{number}.npy"
+            running[of] = Contender(WORKER, python, *CONTENDERS[of], folders.packaged(), path, made=made)
             stack.callback(running[of].close)
         used: dict[str, list[Used]] = {of: [] for of in running}
         for n in range(rounds):
             for of in list(running)[:: 1 if n % 2 else -1]:
                 used[of].append(running[of].round())
-        agreement = _agreement([np.load(of.vectors) for of in running.values()])
+        agreement = _agreement([np.load(of.made) for of in running.values()])
         versions = {key: value for of in running.values() for key, value in of.versions.items()}
     print(f"\n{name}: {len(texts)} texts, {rounds} rounds, least cosine {agreement:.7f}, load {os.getloadavg()[0]:.1f}")
     print(", ".join(f"{key} {value}" for key, value in versions.items()))

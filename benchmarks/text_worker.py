@@ -6,16 +6,15 @@ Prints a line of JSON when it is ready and after every line that it reads; runs 
 library, so that torch stays out of this project's environment.
 """
 
-import importlib.metadata
 import json
-import os
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from benchmarks.rounds import answer
 
 Encode = Callable[[list[str]], Any]
 
@@ -41,16 +40,7 @@ def main(name: str, batch: str, folder: str, texts: str, vectors: str) -> None:
     asked = json.loads(Path(texts).read_text(encoding="utf-8"))
     np.save(vectors, encode(asked))  # warms up as well
     packages = {"tandem": ("tensorflow-cpu", "keras"), "sentence_transformers": ("torch", "sentence-transformers")}
-    print(json.dumps({package: importlib.metadata.version(package) for package in packages[name]}), flush=True)
-    for _ in sys.stdin:
-        began, worked = time.perf_counter(), _processor_s()
-        encode(asked)
-        print(json.dumps([time.perf_counter() - began, _processor_s() - worked]), flush=True)
-
-
-def _processor_s() -> float:
-    used = os.times()
-    return used.user + used.system
+    answer(lambda: encode(asked), packages[name])
 
 
 if __name__ == "__main__":

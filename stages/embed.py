@@ -15,7 +15,6 @@ has met before are not encoded again.
 
 import logging
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -42,24 +41,24 @@ from tandem.settings import Settings
 log = logging.getLogger(__name__)
 
 WINDOWS = ("trial", "final")
-Vectors = Mapping[str, NDArray[np.float32]]
-"""By window, (products, dim), NaN for products that have none."""
 
 
 def main(raw: Path, snapshot: Path, features: Path, vectors: Path, encoders: Path, report: Path) -> None:
-    """Write one file of vectors per window, aligned with that window's vocabulary."""
+    """Write one file of vectors per window, aligned with that window's vocabulary; each product is encoded once."""
     products = files.read(snapshot / "products.parquet", schema.PRODUCTS)
-    vocabularies = {window: Vocabulary.read(features / window / "vocabulary.json") for window in WINDOWS}
+    windows = {window: Vocabulary.read(features / window / "vocabulary.json") for window in WINDOWS}
+    every = Vocabulary.of(name for of in windows.values() for name in of.ids)
+    taught = every.encode(windows["trial"].ids)
     shutil.rmtree(encoders, ignore_errors=True)
+    encoders.mkdir(parents=True)
     words, tuned = _tuned(products, Dataset.read(features / "trial"), encoders / "text")
-    texts = _texts(products, vocabularies, words)
-    seen, refused = _pictures(raw, products, vocabularies, texts["trial"], encoders / "picture")
-    for window, vocabulary in vocabularies.items():
-        path = vectors / f"{window}.npz"
-        files.write_arrays(path, text=texts[window], picture=seen[window])
-        known = (int(np.isfinite(of[window]).any(axis=1).sum()) for of in (texts, seen))
-        log.info("wrote %s: of %d products %d have text, %d a picture", path, vocabulary.size - 1, *known)
-    encoders.mkdir(parents=True, exist_ok=True)
+    texts = _texts(text.of_products(products, every), taught, words, encoders / "ngrams.npz")
+    seen, refused = _pictures(raw, products, every, taught, texts, encoders / "picture")
+    for window, of in windows.items():
+        rows, path = np.append(0, every.encode(of.ids)), vectors / f"{window}.npz"
+        files.write_arrays(path, text=texts[rows], picture=seen[rows])
+        known = (int(np.isfinite(made[rows]).any(axis=1).sum()) for made in (texts, seen))
+        log.info("wrote %s: of %d products %d have text, %d a picture", path, of.size - 1, *known)
     files.write_json({"tuning": tuned, "refused_pictures": refused}, report)
 
 
@@ -72,41 +71,46 @@ def _tuned(products: pd.DataFrame, trial: Dataset, folder: Path) -> tuple[TextEn
     return tuned.encoder if tuned.record["kept"] else Cached(tuned.encoder, home), tuned.record
 
 
-def _texts(products: pd.DataFrame, vocabularies: Mapping[str, Vocabulary], words: TextEncoder) -> Vectors:
-    """What words mean beside the characters that they share, which tells of languages that the encoder cannot read."""
+def _texts(texts: list[str], taught: NDArray[np.integer], words: TextEncoder, learned: Path) -> NDArray[np.float32]:
+    """(products, dim): what words mean beside the characters that they share, which tells of languages that the encoder
+    cannot read; n-grams are learned from the products at `taught`.
+    """
     params = EmbedParams.read()
-    texts = {window: text.of_products(products, vocabulary) for window, vocabulary in vocabularies.items()}
-    if not any(texts["trial"]):
-        return {window: np.full((len(of), 1), np.nan, np.float32) for window, of in texts.items()}
-    shared = ngrams.fit(texts["trial"], params.ngrams_dim, params.seed)
-    both = {w: np.concatenate([words.encode(of), shared.encode(of)], axis=1) for w, of in texts.items()}
-    return {w: _or_nothing(encoder.normalised(of), encoder.present(of)) for w, of in both.items()}
+    known = [texts[n] for n in taught]
+    if not any(known):
+        return np.full((len(texts), 1), np.nan, np.float32)
+    shared = ngrams.fit(known, params.ngrams_dim, params.seed)
+    shared.save(learned)
+    both = np.concatenate([words.encode(texts), shared.encode(texts)], axis=1)
+    return _or_nothing(encoder.normalised(both), encoder.present(both))
 
 
 def _pictures(
-    raw: Path, products: pd.DataFrame, vocabularies: Mapping[str, Vocabulary], texts: NDArray[np.float32], folder: Path
-) -> tuple[Vectors, dict[str, str]]:
-    """Vectors of pictures, and why some were refused, by product."""
-    rows = {window: products.set_index("product_id").reindex(of.ids) for window, of in vocabularies.items()}
+    raw: Path,
+    products: pd.DataFrame,
+    every: Vocabulary,
+    taught: NDArray[np.integer],
+    texts: NDArray[np.float32],
+    folder: Path,
+) -> tuple[NDArray[np.float32], dict[str, str]]:
+    """(products, dim) vectors of pictures, and why some were refused, by product."""
     from models.image.fit import fit
 
-    nothing = {window: np.full((len(of) + 1, 1), np.nan, np.float32) for window, of in rows.items()}
-    if not rows["trial"]["image"].notna().any():
-        return nothing, {}
+    rows = products.set_index("product_id").reindex(every.ids)
+    trial, words = rows.iloc[taught - 1], np.nan_to_num(texts[taught])
+    nothing: tuple[NDArray[np.float32], dict[str, str]] = np.full((every.size, 1), np.nan, np.float32), {}
+    if not trial["image"].notna().any():
+        return nothing
     try:
-        trial = rows["trial"]
-        made = fit(
-            raw, trial["image"].tolist(), labels.of_products(trial), np.nan_to_num(texts[1:]), ImageParams.read()
-        )
+        made = fit(raw, trial["image"].tolist(), labels.of_products(trial), words, ImageParams.read()).encoder
     except NothingToLearn as error:
         log.warning("pictures take no part: %s", error)
-        return nothing, {}
-    made.encoder.save(folder)
-    found = {window: made.encoder.encode(raw, of["image"].tolist()) for window, of in rows.items()}
-    refused = {rows["final"].index[row]: reason for row, reason in found["final"].refused.items()}
-    unknown = np.full((1, made.encoder.dim), np.nan, np.float32)
-    vectors = {w: np.concatenate([unknown, _or_nothing(of.vectors, of.present)]) for w, of in found.items()}
-    return vectors, refused
+        return nothing
+    made.save(folder)
+    found = made.encode(raw, rows["image"].tolist())
+    unknown = np.full((1, made.dim), np.nan, np.float32)
+    vectors = np.concatenate([unknown, _or_nothing(found.vectors, found.present)])
+    return vectors, {every.ids[row]: reason for row, reason in found.refused.items()}
 
 
 def _or_nothing(vectors: NDArray[np.float32], present: NDArray[np.bool_]) -> NDArray[np.float32]:

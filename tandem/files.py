@@ -3,6 +3,8 @@
 import hashlib
 import json
 import logging
+import zipfile
+import zlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -109,9 +111,16 @@ def write_arrays(path: Path, **arrays: Any) -> None:
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:
-    """Named arrays of an `.npz`; nothing in it is executed."""
-    with np.load(path, allow_pickle=False) as stored:
-        return {name: stored[name] for name in stored.files}
+    """Named arrays of an `.npz`; nothing in it is executed.
+
+    Raises:
+        ValueError: it is damaged, or none.
+    """
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+            return {name: stored[name] for name in stored.files}
+    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError) as error:
+        raise ValueError(f"{path} holds no arrays that can be read: {error}") from error
 
 
 def hash_file(path: Path) -> str:

@@ -8,8 +8,6 @@ A row without a usable picture gets the no-picture vector that training made: it
 `present` says which rows have it.
 """
 
-import hashlib
-import json
 import logging
 import time
 from collections.abc import Mapping, Sequence
@@ -38,7 +36,7 @@ Place = str | float | None
 """`shard!member` below a source's raw files, or what tables hold where there is none: None or NaN."""
 
 VERSION = 1
-"""Of this code's vectors; a change that alters them takes the next number, and caches begin anew."""
+"""Of what `save` writes; a change that makes other vectors of the same weights takes the next number."""
 CONFIG, WEIGHTS = "picture.json", "model.safetensors"
 BATCH = 64
 TELL_S = 10.0
@@ -69,14 +67,6 @@ class PictureEncoder:
     def absent(self) -> NDArray[np.float32]:
         """(dim,) the no-picture vector, of length 1."""
         return normalised(self.tensors["absent"][None, :])[0]
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """SHA-256 of the weights and of all else that changes a vector, in hex."""
-        digest = hashlib.sha256(json.dumps([VERSION, self.params.side, self.params.backbone]).encode())
-        for name, tensor in sorted(self.tensors.items()):
-            digest.update(f"{name}{tensor.shape}".encode() + np.ascontiguousarray(tensor).tobytes())
-        return digest.hexdigest()
 
     def encode(self, folder: Path, places: Sequence[Place]) -> Encoded:
         """A vector for each row; equal places are computed once.

@@ -4,11 +4,9 @@ learned = sentiment.fit(reviews, encoder.load(), SentimentParams.read())
 tone = learned.tone(reviews)                                        (reviews,) in [-1, 1]
 """
 
-import hashlib
 import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Self
 
@@ -41,14 +39,6 @@ class Sentiment:
 
     heads: Mapping[str, Head]  # by reading, ENGLISH or OTHER; where one is absent, stars alone speak
     encoder: TextEncoder | None  # of ENGLISH; None reads n-grams alone
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """SHA-256 of all that changes a tone, in hex."""
-        digest = hashlib.sha256(f"sentiment {VERSION} {self._encoder_fingerprint}".encode())
-        for reading, head in sorted(self.heads.items()):
-            digest.update(reading.encode() + head.content())
-        return digest.hexdigest()
 
     @property
     def _encoder_fingerprint(self) -> str | None:

@@ -6,7 +6,6 @@ One folder an encoder, named by its fingerprint; in it parts that are written al
 
 import hashlib
 import logging
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -69,7 +68,7 @@ class Cached:
             if part["vectors"].shape == (len(part["keys"]), self.dim):
                 return part
             reason = f"vectors {part['vectors'].shape} for {len(part['keys'])} keys"
-        except (zipfile.BadZipFile, ValueError, KeyError, EOFError) as error:
+        except (ValueError, KeyError) as error:
             reason = str(error)
         log.warning("left out %s, its texts are encoded anew: %s", path, reason)
         return None

@@ -1,4 +1,4 @@
-"""What reviews speak of, and what they say of products and users up to one moment.
+"""What reviews speak of, and what they say of products up to one moment.
 
 Shrunk tone of n reviews: (Σ tone + k · prior) / (n + k), where k, the prior strength, is a number of reviews.
 
@@ -52,9 +52,8 @@ class OpinionError(TandemError, ValueError):
 
 @dataclass(frozen=True)
 class Opinions:
-    """What was said of products, or by users, in the order in which they were asked for."""
+    """What was said of products, in the order in which they were asked for."""
 
-    ids: NDArray[np.object_]  # (rows,)
     tone: NDArray[np.float32]  # (rows,) shrunk; the prior where count is 0
     count: NDArray[np.int64]  # (rows,) reviews whose tone is known
     topics: NDArray[np.float32]  # (rows, aspects) share of the reviews with words that speak of it; 0 without words
@@ -112,30 +111,13 @@ def of_products(
         as_of: reviews at or after it are left out.
         strength: k in reviews; "fit" chooses it by `prior_strength`.
     """
-    early = said[said["time"] < as_of].reset_index(drop=True)
-    return _gathered(early, "product_id", product_ids, *_prior(early, strength))
-
-
-def of_users(
-    said: pd.DataFrame, user_ids: Sequence[str], as_of: pd.Timestamp, strength: float | Literal["fit"]
-) -> Opinions:
-    """How each user speaks beside the others before `as_of`, and of what.
-
-    A review counts by its tone less the one that other users' reviews let expect of the product, shrunk as in
-    `of_products`; so whoever is harsh with everything is below 0, and whoever bought a bad product is not. The prior is
-    0. Reviews without a user tell what to expect of products.
-
-    Args:
-        said: a table of schema.OPINIONS.
-        user_ids: users asked for.
-        as_of: reviews at or after it are left out.
-        strength: k in reviews, of products and of users; "fit" chooses both by `prior_strength`.
-    """
-    early = said[said["time"] < as_of].reset_index(drop=True)
-    beside = early.assign(tone=early["tone"] - _expected(early, strength))
-    beside = beside[beside["user_id"].notna()]
-    k = prior_strength(beside["tone"].dropna(), beside["user_id"]) if strength == "fit" else strength
-    return _gathered(beside, "user_id", user_ids, 0.0, k)
+    early = said[said["time"] < as_of].astype({"tone": np.float64})
+    prior, k = _prior(early, strength)
+    asked, groups = np.array(product_ids, object), early.groupby("product_id")
+    total, count = (groups["tone"].agg(of).reindex(asked, fill_value=0) for of in ("sum", "count"))
+    topics = groups[list(ASPECTS)].mean().reindex(asked).fillna(0.0)
+    tone = shrunk(total.to_numpy(np.float64), count.to_numpy(np.int64), prior, k)
+    return Opinions(tone.astype(np.float32), count.to_numpy(np.int64), topics.to_numpy(np.float32))
 
 
 def prior_strength(tone: pd.Series, group: pd.Series) -> float:
@@ -168,26 +150,7 @@ def shrunk(
 
 
 def _prior(said: pd.DataFrame, strength: float | Literal["fit"]) -> tuple[float, float]:
-    """Mean tone, and k for products."""
-    tone = said["tone"].astype(np.float64).dropna()
+    """Mean tone, and k."""
+    tone = said["tone"].dropna()
     k = prior_strength(tone, said["product_id"]) if strength == "fit" else strength
     return (float(tone.mean()) if len(tone) else 0.0), k
-
-
-def _expected(said: pd.DataFrame, strength: float | Literal["fit"]) -> NDArray[np.float64]:
-    """(reviews,) shrunk tone of each one's product by the reviews of others."""
-    user, _ = pd.factorize(said["user_id"])  # -1 where there is none: each of these is a user of its own
-    own = np.where(user < 0, -1 - np.arange(len(user)), user)
-    tone = said["tone"].astype(np.float64)
-    by_product, by_both = tone.groupby(said["product_id"]), tone.groupby([said["product_id"], own])
-    total, count = (by_product.transform(of) - by_both.transform(of) for of in ("sum", "count"))
-    return shrunk(total.to_numpy(np.float64), count.to_numpy(np.int64), *_prior(said, strength))
-
-
-def _gathered(said: pd.DataFrame, key: str, ids: Sequence[str], prior: float, strength: float) -> Opinions:
-    """Shrunk tones, counts and topics of `ids`."""
-    asked, groups = np.array(ids, object), said.astype({"tone": np.float64}).groupby(key)
-    total, count = (groups["tone"].agg(of).reindex(asked, fill_value=0) for of in ("sum", "count"))
-    topics = groups[list(ASPECTS)].mean().reindex(asked).fillna(0.0)
-    tone = shrunk(total.to_numpy(np.float64), count.to_numpy(np.int64), prior, strength)
-    return Opinions(asked, tone.astype(np.float32), count.to_numpy(np.int64), topics.to_numpy(np.float32))

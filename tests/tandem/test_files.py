@@ -118,3 +118,12 @@ def test_a_folder_s_hash_knows_names_and_contents(tmp_path: Path) -> None:
 def test_a_file_s_hash_is_sha256(tmp_path: Path) -> None:
     (tmp_path / "abc").write_text("abc")
     assert files.hash_file(tmp_path / "abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def test_a_damaged_npz_is_a_value_error_that_names_it(tmp_path: Path) -> None:
+    files.write_arrays(tmp_path / "a.npz", some=np.arange(100))
+    whole = (tmp_path / "a.npz").read_bytes()
+    for damaged in (whole[:-30], b"", whole[:60] + b"\xff" * 40 + whole[100:]):
+        (tmp_path / "a.npz").write_bytes(damaged)
+        with pytest.raises(ValueError, match=r"a\.npz holds no arrays that can be read"):
+            files.read_arrays(tmp_path / "a.npz")

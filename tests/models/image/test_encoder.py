@@ -27,6 +27,13 @@ from .conftest import SMALL, Shop, small
 HELD_OUT = 80
 
 
+def same(one: PictureEncoder, other: PictureEncoder) -> bool:
+    """Whether all their weights are equal."""
+    return one.tensors.keys() == other.tensors.keys() and all(
+        np.array_equal(tensor, other.tensors[name]) for name, tensor in one.tensors.items()
+    )
+
+
 @pytest.fixture(scope="module")
 def order() -> np.ndarray:
     return np.random.default_rng(3).permutation(400)
@@ -85,7 +92,8 @@ def test_saved_and_loaded_it_gives_the_same_vectors(shop: Shop, encoder: Picture
     assert np.array_equal(
         loaded.encode(shop.raw, shop.places[:9]).vectors, encoder.encode(shop.raw, shop.places[:9]).vectors
     )
-    assert (loaded.fingerprint, loaded.dim) == (encoder.fingerprint, 16)
+    assert loaded.dim == 16
+    assert same(loaded, encoder)
     assert np.array_equal(loaded.absent, encoder.absent)
     assert np.array_equal(
         loaded.probabilities("colour", loaded.absent[None]), encoder.probabilities("colour", encoder.absent[None])
@@ -143,7 +151,7 @@ def test_equal_pictures_and_seed_give_equal_weights_and_refused_pictures_teach_n
     again = fit(tmp_path, [*places, None], {"kind": [*kinds, "warm", "cold"]}, None, params)
     assert (list(once.refused), list(again.refused)) == ([], [20])
     assert all(np.array_equal(once.encoder.tensors[name], of) for name, of in again.encoder.tensors.items())
-    assert once.encoder.fingerprint == again.encoder.fingerprint
+    assert same(once.encoder, again.encoder)
     assert [row["epoch"] for row in again.curve] == [1]
 
 
@@ -212,7 +220,7 @@ def test_a_published_backbone_learns_and_is_saved_and_loaded_too(shop: Shop, tmp
     made = fit(*shop.take(rows), small(backbone="MobileNetV3Small", epochs=2)).encoder
     made.save(tmp_path)
     loaded = PictureEncoder.load(tmp_path)
-    assert loaded.fingerprint == made.fingerprint
+    assert same(loaded, made)
     vectors = loaded.encode(shop.raw, shop.places[:40]).vectors
     assert np.array_equal(vectors, made.encode(shop.raw, shop.places[:40]).vectors)
     assert np.linalg.norm(vectors, axis=1) == pytest.approx(np.ones(40), abs=1e-5)

@@ -10,27 +10,10 @@ from hypothesis import strategies as st
 
 from models.text.errors import EncoderError
 from models.text.pairs import Pairs, gather, split
-from models.text.params import TuningParams
 
-PARAMS = TuningParams(
-    enabled=True,
-    partners=5,
-    min_baskets=1,
-    held_out=0.4,
-    min_pairs=1,
-    min_queries=1,
-    frozen_layers=0,
-    max_pairs=1000,
-    max_length=8,
-    batch=4,
-    temperature=0.1,
-    epochs=1,
-    patience=1,
-    learning_rate=0.01,
-    weight_decay=0.0,
-    confidence=0.95,
-    seed=7,
-)
+from . import small
+
+PARAMS = small.PARAMS
 
 
 def made(baskets: list[list[int]], titles: list, descriptions: list | None = None, **changes: Any) -> Pairs:
