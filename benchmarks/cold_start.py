@@ -1,10 +1,11 @@
 """Products that nobody met yet: what will go with them, and who will buy them, from their content alone.
 
-    python -m benchmarks.cold_start [demo] [online_retail] [bundles] [--seeds 3]
+    python -m benchmarks.cold_start [demo] [online_retail] [bundles] [--seeds 3] [--worlds 40]
 
 A fifth of the products, the last launched (of `bundles`, whose sessions are from many years, any), is taken out of
 everything that is learned from. Truth is what happens after two thirds of the time: the known products that go into
-baskets with a hidden one, and the hidden products that users with a past buy.
+baskets with a hidden one, and the hidden products that users with a past buy. Of the demo shop, what happened in other
+runs of the same shop says how much could be known at most.
 """
 
 import argparse
@@ -31,6 +32,7 @@ from models.text.cache import Cached
 from tandem import demo, files
 from tandem.data import canonical, schema
 from tandem.data.sources import Source
+from tandem.demo import behaviour, catalogue, customers
 from tandem.evaluation import cases
 from tandem.evaluation.cases import Cases
 from tandem.evaluation.metrics import Ideal, measure
@@ -41,6 +43,7 @@ from tandem.features.demand import Demand
 from tandem.features.histories import Histories
 from tandem.features.vocabulary import Vocabulary
 from tandem.params import CountingParams, FeaturesParams, IngestParams
+from tandem.privacy import pseudonyms
 from tandem.ranking.base import decayed
 from tandem.ranking.neighbours import WeightedCosine, strongest
 from tandem.ranking.ranker import Ranker
@@ -49,7 +52,7 @@ from tandem.settings import Settings, quiet
 QUESTIONS = ("goes with it", "who buys it")
 PARAMS = CountingParams.read()
 NEAREST = 20
-CUSTOMERS = 20_000  # of the demo shop
+SIZE, SEED = demo.DemoSize(customers=20_000), 7  # of the demo shop
 KEY = hashlib.sha256(b"benchmark").digest()
 HIDDEN, LEARNED, CHOSEN = 5, 2 / 3, 14  # a fifth; share of the time; days of it to choose on
 SHEET = ("category", "brand", "price")
@@ -74,6 +77,7 @@ class Shop:
     raw: Path | None  # the raw files where pictures lie, if there are any
     by_launch: bool
     min_count: int  # later baskets that must hold a pair for it to be true
+    invented: bool = False  # it is the demo shop, of which other runs can be made
 
     @cached_property
     def cut(self) -> pd.Timestamp:
@@ -85,7 +89,7 @@ class Shop:
     def hidden(self) -> frozenset[str]:
         """The fifth of the products that came last, or any."""
         first = self.events.groupby("product_id")["time"].min()
-        order = first.sort_values(kind="stable") if self.by_launch else first.sample(frac=1, random_state=7)
+        order = first.sort_values(kind="stable") if self.by_launch else first.sample(frac=1, random_state=SEED)
         return frozenset(order.index[-(len(order) // HIDDEN) :])
 
     @cached_property
@@ -203,6 +207,43 @@ def peers(known: Dataset) -> dict[str, dict[str, Tabled]]:
     }
 
 
+@dataclass(frozen=True)
+class Worlds:
+    """What other runs of the demo shop saw, of the same customers and products: more than anybody could know."""
+
+    pairs: NDArray[np.float32]  # (products, products) later baskets that hold both
+    taken: NDArray[np.float32]  # (users, products) later purchases
+    user_ids: pd.Index
+
+    @classmethod
+    def of(cls, shop: Shop, known: Dataset, runs: int) -> "Worlds":
+        """The behaviour drawn anew `runs` times."""
+        parts = np.random.default_rng(SEED).spawn(6)
+        stock, crowd = catalogue.make(SIZE, parts[0]), customers.make(SIZE, parts[1])
+        product = known.vocabulary.encode(stock.products["article"])
+        user_ids = pd.Index([pseudonyms.of(KEY, str(number)) for number in crowd.people["customer"]])
+        begin_s = (shop.cut - pd.Timestamp(SIZE.begin, tz=shop.cut.tz)).total_seconds()
+        size = known.vocabulary.size
+        found = cls(np.zeros((size, size), np.float32), np.zeros((len(user_ids), size), np.float32), user_ids)
+        for run in range(runs):
+            events, _ = behaviour.simulate(stock, crowd, SIZE, np.random.default_rng([SEED, run]))
+            bought = events[(events["kind"] == "purchase") & (events["time_s"] >= begin_s)]
+            found._add(product[bought["product"]], bought["user"].to_numpy(), pd.factorize(bought["order"])[0])
+        return found
+
+    def _add(self, product: NDArray[np.integer], user: NDArray[np.integer], order: NDArray[np.integer]) -> None:
+        content = sp.coo_array((np.ones(len(order)), (order, product))).tocsr()
+        content.resize(content.shape[0], len(self.pairs))
+        content.data[:] = 1
+        self.pairs[:] += (content.T @ content).toarray()
+        np.add.at(self.taken, (user, product), 1)
+
+    def scores(self, histories: Histories, demand: Demand) -> NDArray[np.float32]:
+        """(cases, products); a case without a user is a product."""
+        row = self.user_ids.get_indexer(pd.Index(histories.user_ids))
+        return self.taken[row] if (row >= 0).all() else self.pairs[histories.product]
+
+
 def networks(shop: Shop, modalities: tuple[str, ...], seeds: Iterable[int]) -> Iterator[Association]:
     """The association network on that content, one for each seed; epochs and exponents chosen on known products."""
     early = shop.cut - pd.Timedelta(days=CHOSEN)
@@ -214,7 +255,7 @@ def networks(shop: Shop, modalities: tuple[str, ...], seeds: Iterable[int]) -> I
         yield Association(params).fit(trial, validation).refit(known)
 
 
-def report(shop: Shop, seeds: int) -> None:
+def report(shop: Shop, seeds: int, worlds: int) -> None:
     """Print one line for each method and question: Recall@10 with its interval over cases, seeds pooled."""
     known = with_content(shop.known(shop.cut), shop, VARIANTS["all"])
     asked = questions(shop, known)
@@ -225,20 +266,25 @@ def report(shop: Shop, seeds: int) -> None:
         found = {question: recall(ranker, asked[question]) for question, ranker in of_question.items()}
         floor[name] = found
         line(name, found, None)
+    if shop.invented and worlds:
+        seen = Worlds.of(shop, known, worlds)
+        found = {question: recall(seen, of) for question, of in asked.items()}
+        line(f"{worlds} other runs", found, floor["popularity in category"])
+    made = {}
     for name, modalities in VARIANTS.items():
         if name in PICTURED and not shop.raw:
             continue
-        made = [
+        seeded = [
             {q: recall(ranker, of) for q, of in asked.items()} for ranker in networks(shop, modalities, range(seeds))
         ]
-        line(
-            f"network, {name}",
-            {q: np.mean([m[q] for m in made], axis=0) for q in asked},
-            floor["popularity in category"],
-        )
+        made[name] = {q: np.mean([m[q] for m in seeded], axis=0) for q in asked}
+        line(f"network, {name}", made[name], floor["popularity in category"])
+    for name, found in made.items():
+        if name != "all":
+            line(f"all less {name}", {q: made["all"][q] - found[q] for q in asked}, None)
 
 
-def recall(ranker: Ranker | Tabled, of: Asked) -> NDArray[np.float64]:
+def recall(ranker: Ranker | Tabled | Worlds, of: Asked) -> NDArray[np.float64]:
     """(cases,) Recall@10."""
     return measure(ranker, of.cases, of.ideal, (10,)).by_case["recall_at_10"]
 
@@ -247,7 +293,7 @@ def line(name: str, found: dict[str, NDArray], floor: dict[str, NDArray] | None)
     """Recall@10 of each question, and how many times that of the floor."""
     cells = []
     for question, values in found.items():
-        mean = intervals(values[:, None], resamples=1000, confidence=0.95, seed=7)[0]
+        mean = intervals(values[:, None], resamples=1000, confidence=0.95, seed=SEED)[0]
         times = "" if floor is None or not floor[question].any() else f" {mean.mean / floor[question].mean():5.1f} x"
         cells.append(f"{question}: {mean.mean:.3f} [{mean.low:.3f}, {mean.high:.3f}]{times}")
     print(f"  {name:26s} " + "   ".join(cells), flush=True)
@@ -259,10 +305,11 @@ def main() -> None:
     options = argparse.ArgumentParser()
     options.add_argument("shops", nargs="*", choices=[[], *SHOPS], help="all, if none is named")
     options.add_argument("--seeds", type=int, default=3)
+    options.add_argument("--worlds", type=int, default=40, help="other runs of the demo shop")
     asked = options.parse_args()
     with tempfile.TemporaryDirectory() as work:
         for name in asked.shops or SHOPS:
-            report(SHOPS[name](Path(work) / name), asked.seeds)
+            report(SHOPS[name](Path(work) / name), asked.seeds, asked.worlds)
 
 
 def read(name: str, raw: Path, work: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -276,9 +323,9 @@ def read(name: str, raw: Path, work: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
 def of_demo(work: Path) -> Shop:
     """The demo shop, with categories and pictures."""
     raw = work / "raw"
-    demo.generate(raw, work / "truth", demo.DemoSize(customers=CUSTOMERS), 7)
+    demo.generate(raw, work / "truth", SIZE, SEED)
     events, products = read("demo", raw, work / "tables")
-    return Shop("demo", events, products, raw, by_launch=True, min_count=2)
+    return Shop("demo", events, products, raw, by_launch=True, min_count=2, invented=True)
 
 
 def of_online_retail(work: Path) -> Shop:

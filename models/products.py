@@ -70,25 +70,21 @@ class FusedProducts(layers.Layer):
             self.query = self.add_weight(name="query", shape=(len(self.names), dim), initializer="zeros")
             self.bias = self.add_weight(name="bias", shape=(len(self.names),), initializer="zeros")
 
-    def table(self, hidden: Any = 0.0) -> Any:
-        """(products, dim); 0 where nothing is known.
-
-        Args:
-            hidden: (products, modalities) 1 where a modality is to be kept out, in order of `names`.
-        """
+    def table(self) -> Any:
+        """(products, dim); 0 where nothing is known."""
         if not self.names:
             return ops.zeros((len(self.known), self.dim))
-        x, weights = self._mixed(hidden)
+        x, weights = self._mixed()
         return len(self.names) * ops.sum(weights[:, :, None] * x, axis=1)  # (products, dim)
 
     def attention(self) -> NDArray[np.float32]:
         """(products, modalities) α in order of `names`: what each vector is made of; 0 where nothing is known."""
-        return np.asarray(self._mixed(0.0)[1]) if self.names else np.zeros(self.known.shape, np.float32)
+        return np.asarray(self._mixed()[1]) if self.names else np.zeros(self.known.shape, np.float32)
 
-    def _mixed(self, hidden: Any) -> tuple[Any, Any]:
+    def _mixed(self) -> tuple[Any, Any]:
         """(products, modalities, dim) vectors and (products, modalities) weights."""
         x = ops.stack([part.table() for part in self.parts], axis=1)  # (products, modalities, dim)
-        known = ops.cast(self.known, "float32") * (1.0 - hidden)  # (products, modalities)
+        known = ops.cast(self.known, "float32")  # (products, modalities)
         if len(self.names) == 1:
             return x, known
         logits = ops.sum(x * self.query, axis=2) / self.dim**0.5 + self.bias  # (products, modalities)

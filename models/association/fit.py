@@ -6,20 +6,17 @@ from itertools import product
 
 import keras
 import numpy as np
-from numpy.typing import NDArray
 
 from models.association.batches import Batches
 from models.association.learned import Roles
 from models.association.network import AssociationNetwork
+from models.association.newcomers import foretold
 from models.association.pairs import gather
 from models.association.params import AssociationParams
 from models.training import NothingToLearn, callbacks, fit, kept_epochs, prepare
 from tandem.evaluation.cases import Cases
 from tandem.evaluation.metrics import mean_ndcg
 from tandem.features.dataset import Dataset
-
-ALPHAS = (0.1, 1.0, 10.0, 100.0, 1000.0)
-"""Of the ridge regression; the best by leaving one out is taken."""
 
 log = logging.getLogger(__name__)
 
@@ -49,48 +46,16 @@ def train(dataset: Dataset, params: AssociationParams, choices: dict[str, float]
     optimizer = keras.optimizers.AdamW(params.learning_rate, weight_decay=params.weight_decay)
     network.compile(optimizer=optimizer, jit_compile=False)
 
-    recent = np.log1p(dataset.demand.last(params.trend_days))
-
     def roles() -> Roles:
         source, target = (np.asarray(role) for role in network.vectors())
-        log_share, new = foretold(np.asarray(network.content()), batches.log_share, recent, dataset.products.met)
-        return Roles.of(source, target, log_share, new, dataset, params, choices)
+        return Roles.of(source, target, batches.log_share, dataset, params, choices)
 
     measured = callbacks(lambda cases: roles().scores(cases.histories, cases.demand), validation, params.patience)
     rows = fit(network, batches, int(choices["epochs"]), measured)
-    kept = roles() if validation is None else choose(roles(), params, validation)
+    kept = foretold(roles(), dataset.products, np.log1p(dataset.demand.last(params.trend_days)))
+    kept = kept if validation is None else choose(kept, params, validation)
     made = {"epochs": kept_epochs(rows), "popularity": float(kept.popularity), "trend": float(kept.trend)}
     return Trained(kept, made, rows)
-
-
-def foretold(
-    content: NDArray[np.float32],
-    log_share: NDArray[np.float32],
-    log_demand: NDArray[np.float32],
-    met: NDArray[np.bool_],
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """How much a product that nobody met yet will sell, by those like it: ridge regression on content.
-
-    Args:
-        content: (products, hidden).
-        log_share: (products,).
-        log_demand: (products,) log(1 + demand) of the last days.
-
-    Returns:
-        (products,) log share, told where met, else expected; and expected demand, 0 where met.
-    """
-    from sklearn.linear_model import RidgeCV
-
-    new = ~met
-    new[0] = False
-    demand = np.zeros(len(met), np.float32)
-    if not new.any():
-        return log_share, demand
-    told = np.stack([log_share, log_demand], axis=1)
-    expected = RidgeCV(ALPHAS).fit(content[met], told[met]).predict(content[new]).astype(np.float32)
-    share = log_share.copy()
-    share[new], demand[new] = expected[:, 0], np.maximum(np.expm1(expected[:, 1]), 0)
-    return share, demand
 
 
 def choose(roles: Roles, params: AssociationParams, validation: Cases) -> Roles:

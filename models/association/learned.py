@@ -36,17 +36,16 @@ class Roles:
         source: NDArray[np.float32],
         target: NDArray[np.float32],
         log_share: NDArray[np.float32],
-        new_demand: NDArray[np.float32],
         dataset: Dataset,
         params: AssociationParams,
         choices: dict[str, float],
     ) -> Self:
-        """With the weights of the dataset's params and the exponents of `choices`."""
+        """With the weights of the dataset's params and the exponents of `choices`; new products have no demand."""
         return cls(
             source,
             target,
             log_share,
-            new_demand,
+            np.zeros_like(log_share),
             dataset.kind_weight,
             np.array(params.half_life_days, np.float64),
             np.array(params.trend_days, np.int64),

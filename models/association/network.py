@@ -3,13 +3,12 @@
 from typing import Any
 
 import keras
-import numpy as np
 from keras import layers, ops
 
 from models.association.params import AssociationParams
 from models.losses import NEVER, softmax
 from models.products import FusedProducts
-from tandem.features.products import MODALITIES, OF_THE_MOMENT, ProductFeatures
+from tandem.features.products import MODALITIES, ProductFeatures
 
 
 class Role(layers.Layer):
@@ -28,27 +27,23 @@ class Role(layers.Layer):
         )
         self.network.build((None, params.hidden))
 
-    def call(self, x: Any, met: Any, training: bool = False) -> Any:
-        """(products, dim) from (products, hidden) and (products, 1): 1 where the id vector counts."""
-        return met * self.own + self.network(x, training=training)  # (products, dim)
+    def call(self, x: Any, training: bool = False) -> Any:
+        """(products, dim) from (products, hidden)."""
+        return self.own + self.network(x, training=training)  # (products, dim)
 
 
 class AssociationNetwork(keras.Model):
     """A_ij = s_i · t_j, s_i = id vector of i as source + network of X_i, t_j likewise as target.
 
     Trained as log P(j | i) = A_ij + log q_j + constant, so that A says how much more often j goes with i than
-    its popularity q explains. In each step some products are taken for new ones: without id vector, and without the
-    modalities that a new product cannot have. A product without sales stays like that. Source of the idea: DropoutNet
-    (Volkovs et al. 2017).
+    its popularity q explains. What a product that nobody met learns here is noise; `newcomers` puts a forecast in its
+    place.
     """
 
     def __init__(self, features: ProductFeatures, params: AssociationParams, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.described = FusedProducts(features, params.hidden, MODALITIES)
-        self.of_the_moment = np.isin(self.described.names, OF_THE_MOMENT).astype(np.float32)  # (modalities,)
-        self.met = ops.convert_to_tensor(features.met.astype(np.float32)[:, None])  # (products, 1)
         self.roles = [Role(len(features), params, params.seed + n) for n in range(2)]
-        self.new_share, self.draws = params.id_dropout, keras.random.SeedGenerator(params.seed + 2)
 
     def build(self, *_: Any) -> None:
         """Nothing is left to do: the constructor makes every weight."""
@@ -56,16 +51,9 @@ class AssociationNetwork(keras.Model):
 
     def vectors(self, training: bool = False) -> tuple[Any, Any]:
         """(products, dim) sources and targets."""
-        met = self.met  # (products, 1)
-        if training:
-            met = met * ops.cast(keras.random.uniform(met.shape, seed=self.draws) >= self.new_share, "float32")
-        x = self.described.table(hidden=(1.0 - met) * self.of_the_moment)  # (products, hidden)
-        source, target = (role(x, met, training=training) for role in self.roles)
+        x = self.described.table()  # (products, hidden)
+        source, target = (role(x, training=training) for role in self.roles)
         return source, target
-
-    def content(self) -> Any:
-        """(products, hidden) what is known of each product before anybody meets it."""
-        return self.described.table(hidden=self.of_the_moment)
 
     def call(self, x: dict[str, Any], training: bool = False) -> Any:
         """(antecedents, candidates) logits of what goes with each antecedent."""

@@ -10,7 +10,7 @@ from models.losses import NEVER
 from models.products import FusedProducts
 from tandem.data import schema
 from tandem.features.opinions import WIDTH
-from tandem.features.products import MODALITIES, OF_THE_MOMENT, ProductFeatures
+from tandem.features.products import LASTING, ProductFeatures
 
 GAPS = 24
 """Buckets of time gaps: doubling from one minute to beyond ten years."""
@@ -34,7 +34,7 @@ class ProductVectors(layers.Layer):
         start = keras.initializers.RandomNormal(stddev=0.05)
         self.own = self.add_weight(name="own", shape=(len(features), dim), initializer=start)
         self.met = ops.convert_to_tensor(features.met.astype(np.float32)[:, None])  # (products, 1)
-        self.described = FusedProducts(features, dim, tuple(m for m in MODALITIES if m not in OF_THE_MOMENT))
+        self.described = FusedProducts(features, dim, LASTING)
 
     def table(self) -> Any:
         """(products, dim)."""

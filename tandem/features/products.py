@@ -73,6 +73,8 @@ class ProductFeatures:
 
 
 MODALITIES = tuple(f.name for f in fields(ProductFeatures))
+LASTING = tuple(name for name in MODALITIES if name not in OF_THE_MOMENT)
+"""Modalities that are the same at any moment: all that may be known of a product that nobody met yet."""
 
 
 def describe(

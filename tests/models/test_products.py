@@ -65,14 +65,6 @@ def test_attention_follows_the_query_and_never_what_is_missing(fused: FusedProdu
     assert attention.sum(axis=1) == pytest.approx([0, 1, 1, 0], abs=1e-6)
 
 
-def test_what_is_hidden_is_as_good_as_missing(fused: FusedProducts) -> None:
-    hidden = np.zeros((4, 3), np.float32)
-    hidden[1, 2] = 1
-    part = of_parts(fused)
-    expected = 3 * (part["category"][1] + part["price"][1]) / 2
-    assert np.asarray(fused.table(hidden=hidden))[1] == pytest.approx(expected, abs=1e-6)
-
-
 def test_a_known_zero_is_not_a_missing_value() -> None:
     price = np.array([[NAN], [0.0], [-1.0], [NAN]], np.float32)
     assert FusedProducts(features(price=price), 5, ASKED).attention()[1].tolist() == pytest.approx([1 / 3] * 3)

@@ -11,7 +11,6 @@ SMALL = {
     "dim": 8,
     "hidden": 8,
     "dropout": 0.0,
-    "id_dropout": 0.1,
     "basket_half_life_days": 100.0,
     "basket_size_exponent": 0.5,
     "later_days": 5.0,
