@@ -8,17 +8,18 @@ baskets with a hidden one, and the hidden products that users with a past buy. O
 runs of the same shop says how much could be known at most.
 """
 
-import argparse
 import hashlib
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
+import typer
 from numpy.typing import NDArray
 
 from models.association.params import AssociationParams
@@ -27,7 +28,7 @@ from models.image import labels
 from models.image.encoder import PictureEncoder
 from models.image.fit import fit
 from models.image.params import ImageParams
-from models.text import encoder
+from models.text import encoder, words
 from models.text.cache import Cached
 from tandem import demo, files
 from tandem.data import canonical, schema
@@ -42,7 +43,7 @@ from tandem.features.dataset import Dataset
 from tandem.features.demand import Demand
 from tandem.features.histories import Histories
 from tandem.features.vocabulary import Vocabulary
-from tandem.params import CountingParams, FeaturesParams, IngestParams
+from tandem.params import CountingParams, EmbedParams, FeaturesParams, IngestParams
 from tandem.privacy import pseudonyms
 from tandem.ranking.base import decayed
 from tandem.ranking.neighbours import WeightedCosine, strongest
@@ -50,7 +51,6 @@ from tandem.ranking.ranker import Ranker
 from tandem.settings import Settings, quiet
 
 QUESTIONS = ("goes with it", "who buys it")
-PARAMS = CountingParams.read()
 NEAREST = 20
 SIZE, SEED = demo.DemoSize(customers=20_000), 7  # of the demo shop
 KEY = hashlib.sha256(b"benchmark").digest()
@@ -93,18 +93,29 @@ class Shop:
         return frozenset(order.index[-(len(order) // HIDDEN) :])
 
     @cached_property
+    def visible(self) -> pd.DataFrame:
+        """Events with products that are not hidden."""
+        return self.events[~self.events["product_id"].isin(self.hidden)]
+
+    @cached_property
     def pictures(self) -> PictureEncoder:
         """A network that learned the labels and titles of products that are not hidden."""
         rows = self.products[~self.products["product_id"].isin(self.hidden)]
-        words = np.nan_to_num(titles(rows, Vocabulary(tuple(rows["product_id"])))[1:])
-        return fit(self.raw, rows["image"].tolist(), labels.of_products(rows), words, ImageParams.read()).encoder
+        said = np.nan_to_num(self.said(Vocabulary.of(rows["product_id"])))
+        rows = rows.sort_values("product_id")
+        return fit(self.raw, rows["image"].tolist(), labels.of_products(rows), said[1:], ImageParams.read()).encoder
+
+    def said(self, vocabulary: Vocabulary) -> NDArray[np.float32]:
+        """(products, dim) their words as stage `embed` reads them untuned, learned from those that are not hidden."""
+        taught = np.flatnonzero(~np.isin(vocabulary.ids, list(self.hidden))) + 1
+        texts, reads = text.of_products(self.products, vocabulary), Cached(encoder.load(), Settings().home / "text")
+        return words.vectors(texts, taught, reads, EmbedParams.read())[0]
 
     def known(self, until: pd.Timestamp) -> Dataset:
         """What may be learned from: no event with a hidden product, though its sheet is there."""
-        visible = self.events[~self.events["product_id"].isin(self.hidden)]
         listed = set(self.events["product_id"][self.events["time"] < until]) | self.hidden
         sheet = self.products[self.products["product_id"].isin(listed)]
-        return dataset.build(visible, sheet, until, FeaturesParams(**FEATURES))
+        return dataset.build(self.visible, sheet, until, FeaturesParams(**FEATURES))
 
 
 FEATURES = {
@@ -118,11 +129,11 @@ def with_content(known: Dataset, shop: Shop, modalities: tuple[str, ...]) -> Dat
     """The dataset with what is known of those modalities alone, beside what is of the moment."""
     changed = {name: unknown(getattr(known.products, name)) for name in SHEET if name not in modalities}
     if "text" in modalities:
-        changed["text"] = titles(shop.products, known.vocabulary)
+        changed["text"] = shop.said(known.vocabulary)
     if "picture" in modalities and shop.raw:
         rows = shop.products.set_index("product_id").reindex(known.vocabulary.ids)
         found = shop.pictures.encode(shop.raw, rows["image"].tolist())
-        vectors = np.where(found.present[:, None], found.vectors, np.float32(np.nan))
+        vectors = encoder.known(found.vectors, found.present)
         changed["picture"] = np.concatenate([np.full_like(vectors[:1], np.nan), vectors])
     return replace(known, products=replace(known.products, **changed))
 
@@ -130,12 +141,6 @@ def with_content(known: Dataset, shop: Shop, modalities: tuple[str, ...]) -> Dat
 def unknown(values: NDArray) -> NDArray:
     """The same shape with nothing known."""
     return np.full_like(values, 0 if values.dtype == np.int32 else np.nan)
-
-
-def titles(products: pd.DataFrame, vocabulary: Vocabulary) -> NDArray[np.float32]:
-    """(products, dim) MiniLM of title and description, NaN without words."""
-    made = Cached(encoder.load(), Settings().home / "text").encode(text.of_products(products, vocabulary))
-    return np.where(encoder.present(made)[:, None], made, np.float32(np.nan))
 
 
 @dataclass(frozen=True)
@@ -178,7 +183,7 @@ class Tabled:
 
     def scores(self, histories: Histories, demand: Demand) -> NDArray[np.float32]:
         """(users, products)."""
-        own = decayed(histories, self.known.kind_weight, PARAMS.half_life_days)
+        own = decayed(histories, self.known.kind_weight, CountingParams.read().half_life_days)
         return np.asarray(own @ self.table, np.float32)
 
 
@@ -194,7 +199,7 @@ def peers(known: Dataset) -> dict[str, dict[str, Tabled]]:
     near = strongest((near @ near.T) * known.products.met[None], NEAREST).toarray()
     recent = known.demand.last(30)
     of_category = (same @ recent) / np.maximum(same @ known.products.met, 1)
-    together = WeightedCosine(PARAMS).fit(known)
+    together = WeightedCosine(CountingParams.read()).fit(known)
     together = together.scores(histories.of_products(every, len(every), known.as_of_us), known.demand)
     found = {
         "popularity in category": (same * recent + 1e-6 * recent, np.tile(of_category, (len(every), 1))),
@@ -208,46 +213,43 @@ def peers(known: Dataset) -> dict[str, dict[str, Tabled]]:
 
 
 @dataclass(frozen=True)
-class Worlds:
-    """What other runs of the demo shop saw, of the same customers and products: more than anybody could know."""
+class Remembered:
+    """What users took, known by name."""
 
-    pairs: NDArray[np.float32]  # (products, products) later baskets that hold both
-    taken: NDArray[np.float32]  # (users, products) later purchases
+    taken: NDArray[np.float32]  # (users, products)
     user_ids: pd.Index
 
-    @classmethod
-    def of(cls, shop: Shop, known: Dataset, runs: int) -> "Worlds":
-        """The behaviour drawn anew `runs` times."""
-        parts = np.random.default_rng(SEED).spawn(6)
-        stock, crowd = catalogue.make(SIZE, parts[0]), customers.make(SIZE, parts[1])
-        product = known.vocabulary.encode(stock.products["article"])
-        user_ids = pd.Index([pseudonyms.of(KEY, str(number)) for number in crowd.people["customer"]])
-        begin_s = (shop.cut - pd.Timestamp(SIZE.begin, tz=shop.cut.tz)).total_seconds()
-        size = known.vocabulary.size
-        found = cls(np.zeros((size, size), np.float32), np.zeros((len(user_ids), size), np.float32), user_ids)
-        for run in range(runs):
-            events, _ = behaviour.simulate(stock, crowd, SIZE, np.random.default_rng([SEED, run]))
-            bought = events[(events["kind"] == "purchase") & (events["time_s"] >= begin_s)]
-            found._add(product[bought["product"]], bought["user"].to_numpy(), pd.factorize(bought["order"])[0])
-        return found
-
-    def _add(self, product: NDArray[np.integer], user: NDArray[np.integer], order: NDArray[np.integer]) -> None:
-        content = sp.coo_array((np.ones(len(order)), (order, product))).tocsr()
-        content.resize(content.shape[0], len(self.pairs))
-        content.data[:] = 1
-        self.pairs[:] += (content.T @ content).toarray()
-        np.add.at(self.taken, (user, product), 1)
-
     def scores(self, histories: Histories, demand: Demand) -> NDArray[np.float32]:
-        """(cases, products); a case without a user is a product."""
+        """(users, products)."""
         row = self.user_ids.get_indexer(pd.Index(histories.user_ids))
-        return self.taken[row] if (row >= 0).all() else self.pairs[histories.product]
+        if (row < 0).any():
+            raise SystemExit(f"{(row < 0).sum()} users are none of the demo shop's: was it made with another seed?")
+        return self.taken[row]
+
+
+def other_runs(shop: Shop, known: Dataset, runs: int) -> dict[str, Tabled | Remembered]:
+    """What other runs of the demo shop saw of the same customers and products, later: more than anybody could know."""
+    parts = np.random.default_rng(SEED).spawn(6)
+    stock, crowd = catalogue.make(SIZE, parts[0]), customers.make(SIZE, parts[1])
+    index, size = known.vocabulary.encode(stock.products["article"]), known.vocabulary.size
+    user_ids = pd.Index([pseudonyms.of(KEY, str(number)) for number in crowd.people["customer"]])
+    begin_s = (shop.cut - pd.Timestamp(SIZE.begin, tz=shop.cut.tz)).total_seconds()
+    together, taken = np.zeros((size, size)), np.zeros((len(user_ids), size), np.float32)
+    for run in range(runs):
+        events, _ = behaviour.simulate(stock, crowd, SIZE, np.random.default_rng([SEED, run]))
+        bought = events[(events["kind"] == "purchase") & (events["time_s"] >= begin_s)]
+        product, order = index[bought["product"]], pd.factorize(bought["order"])[0]
+        content = sp.csr_array((np.ones(len(order)), (order, product)), shape=(order.max() + 1, size))
+        content.data[:] = 1
+        together += (content.T @ content).toarray()
+        np.add.at(taken, (bought["user"].to_numpy(), product), 1)
+    return dict(zip(QUESTIONS, (Tabled(together, known), Remembered(taken, user_ids)), strict=True))
 
 
 def networks(shop: Shop, modalities: tuple[str, ...], seeds: Iterable[int]) -> Iterator[Association]:
     """The association network on that content, one for each seed; epochs and exponents chosen on known products."""
     early = shop.cut - pd.Timedelta(days=CHOSEN)
-    window = shop.events[(shop.events["time"] >= early) & (shop.events["time"] < shop.cut)]
+    window = shop.visible[(shop.visible["time"] >= early) & (shop.visible["time"] < shop.cut)]
     trial, known = (with_content(shop.known(at), shop, modalities) for at in (early, shop.cut))
     validation = cases.views("related", trial, window, min_count=shop.min_count)["together"]
     for seed in seeds:
@@ -267,8 +269,8 @@ def report(shop: Shop, seeds: int, worlds: int) -> None:
         floor[name] = found
         line(name, found, None)
     if shop.invented and worlds:
-        seen = Worlds.of(shop, known, worlds)
-        found = {question: recall(seen, of) for question, of in asked.items()}
+        seen = other_runs(shop, known, worlds)
+        found = {question: recall(seen[question], of) for question, of in asked.items()}
         line(f"{worlds} other runs", found, floor["popularity in category"])
     made = {}
     for name, modalities in VARIANTS.items():
@@ -284,7 +286,7 @@ def report(shop: Shop, seeds: int, worlds: int) -> None:
             line(f"all less {name}", {q: made["all"][q] - found[q] for q in asked}, None)
 
 
-def recall(ranker: Ranker | Tabled | Worlds, of: Asked) -> NDArray[np.float64]:
+def recall(ranker: Ranker | Tabled | Remembered, of: Asked) -> NDArray[np.float64]:
     """(cases,) Recall@10."""
     return measure(ranker, of.cases, of.ideal, (10,)).by_case["recall_at_10"]
 
@@ -299,17 +301,18 @@ def line(name: str, found: dict[str, NDArray], floor: dict[str, NDArray] | None)
     print(f"  {name:26s} " + "   ".join(cells), flush=True)
 
 
-def main() -> None:
+def main(
+    shops: Annotated[list[str] | None, typer.Argument(help="demo, online_retail, bundles; default all")] = None,
+    seeds: Annotated[int, typer.Option(help="trainings of each network")] = 3,
+    worlds: Annotated[int, typer.Option(help="other runs of the demo shop")] = 40,
+) -> None:
     """Print the tables of the shops named, or of all."""
     quiet()
-    options = argparse.ArgumentParser()
-    options.add_argument("shops", nargs="*", choices=[[], *SHOPS], help="all, if none is named")
-    options.add_argument("--seeds", type=int, default=3)
-    options.add_argument("--worlds", type=int, default=40, help="other runs of the demo shop")
-    asked = options.parse_args()
+    if unknown := set(shops or []) - set(SHOPS):
+        raise typer.BadParameter(f"{', '.join(sorted(unknown))}; shops are {', '.join(SHOPS)}")
     with tempfile.TemporaryDirectory() as work:
-        for name in asked.shops or SHOPS:
-            report(SHOPS[name](Path(work) / name), asked.seeds, asked.worlds)
+        for name in shops or SHOPS:
+            report(SHOPS[name](Path(work) / name), seeds, worlds)
 
 
 def read(name: str, raw: Path, work: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -348,4 +351,4 @@ SHOPS: dict[str, Callable[[Path], Shop]] = {
 
 
 if __name__ == "__main__":
-    main()
+    typer.run(main)

@@ -170,6 +170,9 @@ def _champion(
 ) -> Champion | None:
     if not (folder / release.MANIFEST).exists():
         return None
+    if not release.fits(manifest := release.read_manifest(folder)):
+        log.warning("champion %s was made by another version of Tandem: nothing is held against it", manifest["name"])
+        return None
     found = release.read(folder, RANKERS)
     result = exam.ask(found, params.cutoffs)[next(iter(exam.questions))]
     saw_test = pd.Timestamp(found.manifest["fit_until"]) > test_begins

@@ -1,6 +1,6 @@
 """A release: one folder with all that answering needs, sealed by its content hash.
 
-manifest.json        name, kind, params, data hash, seed, fit_until, sizes, code, content hash
+manifest.json        layout, name, kind, params, data hash, seed, fit_until, sizes, code, content hash
 vocabulary.json      product ids by index
 catalogue.parquet    schema.PRODUCTS rows of the vocabulary, for titles and filters
 ranker/              what the ranker saved
@@ -31,6 +31,8 @@ from tandem.ranking.ranker import Ranker
 log = logging.getLogger(__name__)
 
 MANIFEST = "manifest.json"
+LAYOUT = 2
+"""Of the files that rankers and state write; a change that earlier ones do not fit takes the next number."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,13 @@ def write(
     histories, demand = state
     histories.write(folder / "state" / "histories.npz")
     demand.write(folder / "state" / "demand.npz")
-    manifest = {**facts, "name": ranker.name, "products": len(vocabulary.ids), "users": len(histories)}
+    manifest = {
+        **facts,
+        "layout": LAYOUT,
+        "name": ranker.name,
+        "products": len(vocabulary.ids),
+        "users": len(histories),
+    }
     manifest["content_hash"] = _seal(folder, manifest)
     files.write_json(manifest, folder / MANIFEST)
     log.info("release %s: %s, %d products", folder, manifest["content_hash"][:12], len(vocabulary.ids))
@@ -106,15 +114,25 @@ def read(folder: Path, rankers: Mapping[str, type[Ranker]], *, verify: bool = Tr
         verify: recompute the content hash; costs reading every byte once.
 
     Raises:
-        ReleaseError: no manifest, an unknown kind, or content that differs from its hash.
+        ReleaseError: no manifest, another layout, an unknown kind, or content that differs from its hash.
     """
     manifest = read_manifest(folder)
+    if not fits(manifest):
+        raise ReleaseError(
+            f"{folder} has layout {manifest.get('layout', 1)} of another version of Tandem; {LAYOUT} can be read: "
+            "`tandem retrain`, then `tandem deploy`"
+        )
     if manifest["kind"] not in rankers:
         raise ReleaseError(f"{folder}: kind {manifest['kind']!r} is not one of {', '.join(sorted(rankers))}")
     if verify and _seal(folder, manifest) != manifest["content_hash"]:
         raise ReleaseError(f"{folder} was altered: its content does not match the hash in {MANIFEST}")
     ranker = rankers[manifest["kind"]].load(folder / "ranker")
     return Release(folder, manifest, Vocabulary.read(folder / "vocabulary.json"), ranker)
+
+
+def fits(manifest: Mapping[str, Any]) -> bool:
+    """Whether this version of Tandem can read the release."""
+    return manifest.get("layout", 1) == LAYOUT
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

@@ -45,14 +45,16 @@ def train(dataset: Dataset, params: AssociationParams, choices: dict[str, float]
     network = AssociationNetwork(dataset.products, params)
     optimizer = keras.optimizers.AdamW(params.learning_rate, weight_decay=params.weight_decay)
     network.compile(optimizer=optimizer, jit_compile=False)
+    met = dataset.products.met[:, None]
 
     def roles() -> Roles:
-        source, target = (np.asarray(role) for role in network.vectors())
+        source, target = (np.asarray(role) * met for role in network.vectors())  # of new products noise is left
         return Roles.of(source, target, batches.log_share, dataset, params, choices)
 
     measured = callbacks(lambda cases: roles().scores(cases.histories, cases.demand), validation, params.patience)
     rows = fit(network, batches, int(choices["epochs"]), measured)
-    kept = foretold(roles(), dataset.products, np.log1p(dataset.demand.last(params.trend_days)))
+    mass = np.asarray(pairs.sum(axis=0) + pairs.sum(axis=1)).ravel()
+    kept = foretold(roles(), dataset.products, mass, np.log1p(dataset.demand.last(params.trend_days)))
     kept = kept if validation is None else choose(kept, params, validation)
     made = {"epochs": kept_epochs(rows), "popularity": float(kept.popularity), "trend": float(kept.trend)}
     return Trained(kept, made, rows)

@@ -65,7 +65,7 @@ class Roles:
         """
         prior = float(self.popularity) * self.log_share
         if demand is not None:
-            prior = prior + float(self.trend) * np.log1p(demand.last(int(self.trend_days)) + self.new_demand)
+            prior = prior + float(self.trend) * np.log1p(np.maximum(demand.last(int(self.trend_days)), self.new_demand))
         logits = self.source[antecedents] @ self.target.T + prior.astype(np.float32)  # (antecedents, products)
         logits[:, 0] = -np.inf
         logits[np.arange(len(antecedents)), antecedents] = -np.inf

@@ -9,6 +9,7 @@ turn, for which one fit suffices: e_k = α_k / ((K + I)⁻¹)_kk. A modality tha
 
 import logging
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +19,10 @@ from tandem.features.products import LASTING, ProductFeatures
 
 STRENGTHS = (0.0, 0.03, 0.3, 3.0, 30.0)
 START = 0.3
-LEARNERS = 2000
-"""Products that are learned from at most, those with the largest share of pairs: the work grows with their cube."""
+CHOOSERS, LEARNERS = 500, 2000
+"""Products that strengths are chosen on, and that are learned from, at most: those with the most pairs. The work grows
+with their cube.
+"""
 
 BLOCK = 4096
 """Products that are foretold at once."""
@@ -29,20 +32,24 @@ log = logging.getLogger(__name__)
 Array = NDArray[np.float64]
 
 
-def foretold(roles: Roles, features: ProductFeatures, log_demand: NDArray[np.float32]) -> Roles:
+def foretold(
+    roles: Roles, features: ProductFeatures, mass: NDArray[np.floating], log_demand: NDArray[np.float32]
+) -> Roles:
     """The same with vectors, share and demand of products that nobody met yet, as far as those like them tell.
 
     Args:
+        mass: (products,) weight of each product's pairs; from products without any nothing is learned.
         log_demand: (products,) log(1 + demand) of the last days.
     """
     new = np.flatnonzero(~features.met[1:]) + 1
-    known = np.flatnonzero(features.met)
-    learners = known[np.argsort(-roles.log_share[known], kind="stable")[:LEARNERS]]
+    learners = np.argsort(-mass, kind="stable")[: min(LEARNERS, np.count_nonzero(mass))]
     if not len(new) or not len(learners):
         return roles
     vectors = foretell(features, learners, np.concatenate([roles.source, roles.target], axis=1), new)
-    sales = foretell(features, learners, np.stack([roles.log_share, log_demand], axis=1), new)
-    source, target, log_share, demand = (a.copy() for a in (roles.source, roles.target, roles.log_share, log_demand))
+    sales = np.stack([roles.log_share, log_demand], axis=1)
+    spread = np.maximum(sales[learners].std(axis=0), 1e-6)  # so that both count alike
+    sales = foretell(features, learners, sales / spread, new) * spread
+    source, target, log_share = (of.copy() for of in (roles.source, roles.target, roles.log_share))
     source[new], target[new] = np.split(vectors, 2, axis=1)
     log_share[new], demand = sales[:, 0], np.zeros_like(log_demand)
     demand[new] = np.maximum(np.expm1(sales[:, 1]), 0)
@@ -50,17 +57,19 @@ def foretold(roles: Roles, features: ProductFeatures, log_demand: NDArray[np.flo
 
 
 def foretell(
-    features: ProductFeatures, learners: NDArray[np.integer], told: NDArray[np.float32], new: NDArray[np.integer]
+    features: ProductFeatures, learners: NDArray[np.integer], told: NDArray[np.floating], new: NDArray[np.integer]
 ) -> Array:
     """(new, columns) of `told`, of which (products, columns) the rows `learners` are known."""
     mean = told[learners].mean(axis=0, dtype=np.float64)
-    names = [name for name in LASTING if features.known(name)[learners].any()]
-    alike = np.array([likeness(features, name, learners, learners) for name in names])  # (modalities, k, k)
-    if not names:
-        return np.tile(mean, (len(new), 1))
-    strengths, coefficients = fitted(alike, told[learners] - mean)
-    log.info("new products by their like: %s", ", ".join(f"{n} {s:g}" for n, s in zip(names, strengths, strict=True)))
     found = np.tile(mean, (len(new), 1))
+    names = [name for name in LASTING if features.known(name)[learners].any()]
+    if not names:
+        return found
+    alike = np.array([likeness(features, name, learners, learners) for name in names])  # (modalities, k, k)
+    few = slice(CHOOSERS)
+    strengths = chosen(alike[:, few, few], told[learners[few]] - mean)
+    log.info("new products by their like: %s", ", ".join(f"{n} {s:g}" for n, s in zip(names, strengths, strict=True)))
+    coefficients = np.linalg.solve(_matrix(strengths, alike), told[learners] - mean)
     for begin in range(0, len(new), BLOCK):
         some = slice(begin, begin + BLOCK)
         for name, strength in zip(names, strengths, strict=True):
@@ -80,25 +89,26 @@ def likeness(features: ProductFeatures, name: str, some: NDArray[np.integer], le
     return left @ right.T / max((right[known[learners]] ** 2).sum(axis=1).mean(), 1e-12)
 
 
-def fitted(alike: Array, told: Array) -> tuple[Array, Array]:
-    """Strengths (modalities,) found one after the other until none gets better, and α (learners, columns)."""
+def chosen(alike: Array, told: Array) -> Array:
+    """(modalities,) strengths, found one after the other until none gets better."""
     strengths = np.full(len(alike), START)
-    least, coefficients = _left_out(strengths, alike, told)
-    changed = True
+    least, changed = left_out(strengths, alike, told), True
     while changed:
         changed = False
-        for modality in range(len(alike)):
-            for strength in STRENGTHS:
-                tried = strengths.copy()
-                tried[modality] = strength
-                error, found = _left_out(tried, alike, told)
-                if error < least:
-                    least, strengths, coefficients, changed = error, tried, found, True
-    return strengths, coefficients
+        for modality, strength in product(range(len(alike)), STRENGTHS):
+            tried = strengths.copy()
+            tried[modality] = strength
+            if strength != strengths[modality] and (error := left_out(tried, alike, told)) < least:
+                least, strengths, changed = error, tried, True
+    return strengths
 
 
-def _left_out(strengths: Array, alike: Array, told: Array) -> tuple[float, Array]:
-    """Squared error where each is left out in turn, and α."""
-    inverse = np.linalg.inv(np.tensordot(strengths, alike, 1) + np.eye(len(told)))
-    coefficients = inverse @ told
-    return float(((coefficients / inverse.diagonal()[:, None]) ** 2).sum()), coefficients
+def left_out(strengths: Array, alike: Array, told: Array) -> float:
+    """Squared error where each is left out in turn."""
+    inverse = np.linalg.inv(_matrix(strengths, alike))
+    return float(((inverse @ told / inverse.diagonal()[:, None]) ** 2).sum())
+
+
+def _matrix(strengths: Array, alike: Array) -> Array:
+    """K + I."""
+    return np.tensordot(strengths, alike, 1) + np.eye(alike.shape[1])

@@ -167,6 +167,11 @@ def present(vectors: NDArray[np.float32]) -> NDArray[np.bool_]:
     return np.any(vectors, axis=1)
 
 
+def known(vectors: NDArray[np.float32], there: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """(rows, dim) NaN where nothing is `there` (rows,)."""
+    return np.where(there[:, None], vectors, np.float32(np.nan))
+
+
 def normalised(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     """(rows, dim) of length 1; zero rows stay zero."""
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)

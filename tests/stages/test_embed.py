@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from models.text import encoder
+from models.text.ngrams import Ngrams
 from stages import embed
 from tandem import files
 from tandem.data import pictures, schema
@@ -25,7 +26,7 @@ PICTURED = 40
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, root: Path) -> Path:
-    """The trial window knows a, b and c, and pictured products; the final one d and e too; z is in no window."""
+    """The trial window met a, b and c, and pictured products; the final one d and e too; z is on the sheet alone."""
     monkeypatch.chdir(tmp_path)
     params = yaml.safe_load((root / "params.yaml").read_text())
     params["picture"] |= {"epochs": 1, "widths": [8, 8], "dim": 8, "side": 32}
@@ -57,7 +58,7 @@ def _sold(ids: list[str], table: pd.DataFrame) -> dataset.Dataset:
     time = pd.date_range("2026-01-01", periods=len(ids), freq="h", tz="UTC").as_unit("us")
     events = pd.DataFrame({"event_id": ids, "user_id": "u", "product_id": ids, "kind": "purchase", "time": time})
     events = events.assign(order_id=ids, session_id=None, quantity=1.0, unit_price=None)
-    params = FeaturesParams(target_kinds=("purchase",), kind_weight={"purchase": 1.0})
+    params = FeaturesParams(target_kinds=("purchase",), kind_weight={"purchase": 1.0}, new_products=True)
     return dataset.build(events, table, pd.Timestamp("2026-02-01", tz="UTC"), params)
 
 
@@ -68,15 +69,15 @@ def _embed(home: Path) -> dict[str, dict[str, np.ndarray]]:
 
 
 def test_rows_are_products_by_index_and_nan_where_nothing_is_known(home: Path) -> None:
-    """Ids in order: a, b, c, (d, e,) p00…; e has no title, a to e no picture, p03 one that is not there."""
+    """Ids in order: a to e, p00…, z; e and p00… have no title, a to e and z no picture, p03 one that is not there."""
     found = _embed(home)
     trial, final = found["trial"], found["final"]
-    assert trial["text"].shape == (1 + 3 + PICTURED, 384 + 6)
-    assert np.isfinite(final["text"]).all(axis=1).tolist() == [False, True, True, True, True, *[False] * (1 + PICTURED)]
+    assert trial["text"].shape == (1 + 6 + PICTURED, 384 + 6)
+    assert np.isfinite(final["text"]).all(axis=1).tolist() == [False, *[True] * 4, *[False] * (1 + PICTURED), True]
     assert np.linalg.norm(final["text"][1:5], axis=1) == pytest.approx(np.ones(4), abs=1e-5)
     seen = np.isfinite(final["picture"]).all(axis=1)
     assert seen[:6].tolist() == [False] * 6
-    assert np.flatnonzero(~seen[6:]).tolist() == [3]
+    assert np.flatnonzero(~seen[6:]).tolist() == [3, PICTURED]
     report = files.read_json(home / "embedding.json")
     assert list(report["refused_pictures"]) == ["p03"]
     assert "gone.png" in report["refused_pictures"]["p03"]
@@ -92,8 +93,15 @@ def test_a_product_means_the_same_in_both_windows_and_again(home: Path) -> None:
     found = _embed(home)
     for name in ("text", "picture"):
         trial, final = found["trial"][name], found["final"][name]
-        assert np.allclose(trial[1:4], final[1:4], equal_nan=True, atol=1e-6)
-        assert np.allclose(trial[4:], final[6:], equal_nan=True, atol=1e-6)
+        assert np.allclose(trial, final, equal_nan=True, atol=1e-6)
     once = files.hash_folder(home / "vectors"), files.hash_folder(home / "encoders")
     _embed(home)
     assert (files.hash_folder(home / "vectors"), files.hash_folder(home / "encoders")) == once
+
+
+def test_products_that_nobody_met_before_the_validation_window_teach_nothing(home: Path) -> None:
+    """茶杯 of d, met later, shares no character with what a, b and c are called; z has words of its own."""
+    _embed(home)
+    shared = Ngrams.load(home / "encoders" / "ngrams.npz")
+    assert not shared.encode(["茶杯"]).any()
+    assert shared.encode(["tea cup"]).any()

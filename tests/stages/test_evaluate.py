@@ -92,11 +92,20 @@ def test_the_champion_is_measured_on_the_same_cases(counted, report: dict, tmp_p
     assert "nothing to do" in same["reasons"][-1]
 
 
-def test_a_champion_with_other_products_is_measured_too(counted, tmp_path: Path) -> None:
-    """A champion of the trial window stands for one made from older data."""
+def test_a_champion_with_other_products_is_measured_too_and_one_that_cannot_be_read_is_not(
+    counted, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A champion of the trial window stands for one made from older data; one of another layout for an older Tandem."""
     shutil.copytree(counted.trials / "counting" / "personal", tmp_path / "recommend")
-    found = run(counted, tmp_path / "reports", tmp_path)
+    shutil.copytree(counted.trials / "counting" / "popular", tmp_path / "related")
+    files.write_json(
+        release.read_manifest(tmp_path / "related") | {"layout": 1}, tmp_path / "related" / release.MANIFEST
+    )
+    with caplog.at_level("WARNING"):
+        found = run(counted, tmp_path / "reports", tmp_path)
     assert found["tasks"]["recommend"]["decision"]["champion"]["name"] == "personal"
+    assert found["tasks"]["related"]["decision"]["champion"] is None
+    assert "champion popular was made by another version of Tandem" in caplog.text
 
 
 def test_the_same_kind_with_the_same_params_is_one_recipe_whatever_it_learned_from(counted) -> None:

@@ -43,7 +43,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, root: Path) -> Path:
 
 
 def _read(home: Path) -> pd.DataFrame:
-    sentiment.main(home / "snapshot", home / "splits", home / "sentiment", home / "opinions.parquet")
+    sentiment.main(*(home / name for name in ("snapshot", "splits", "sentiment", "opinions.parquet", "report.json")))
     return files.read(home / "opinions.parquet", schema.OPINIONS)
 
 
@@ -57,6 +57,15 @@ def test_every_review_has_its_opinion_and_silence_none(home: Path) -> None:
     assert found.loc["r00", "quality"] == 1.0
     assert found.loc["r03", "price"] == 1.0
     assert found.loc["r02", "price"] == 0.0
+
+
+def test_the_report_says_what_each_head_was_learned_from(home: Path) -> None:
+    """Of 50 reviews 26 are English, every other one bad; the silent one names no language."""
+    _read(home)
+    report = files.read_json(home / "report.json")
+    counts = {reading: [told[name] for name in ("reviews", "good", "bad")] for reading, told in report.items()}
+    assert counts == {"en": [26, 13, 13], "other": [25, 12, 12]}
+    assert all(0 < told["validation_log_loss"] < np.log(2) for told in report.values())
 
 
 def test_later_reviews_teach_nothing(home: Path) -> None:
@@ -74,3 +83,4 @@ def test_a_shop_without_reviews_has_no_opinions(home: Path) -> None:
     path = home / "snapshot" / "reviews.parquet"
     files.write(files.read(path, schema.REVIEWS).iloc[:0], path, schema.REVIEWS)
     assert _read(home).empty
+    assert files.read_json(home / "report.json") == {}

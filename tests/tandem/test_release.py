@@ -113,6 +113,14 @@ def test_an_unknown_kind_names_the_known_ones(written: Path) -> None:
         release.read(written, {"other": Fixed})
 
 
+def test_a_release_of_another_layout_says_what_to_do(written: Path) -> None:
+    manifest = files.read_json(written / "manifest.json")
+    del manifest["layout"]
+    files.write_json(manifest, written / "manifest.json")
+    with pytest.raises(ReleaseError, match=r"layout 1 of another version of Tandem; 2 can be read: `tandem retrain`"):
+        release.read(written, RANKERS)
+
+
 def test_equal_content_gives_an_equal_hash(written: Path, tmp_path: Path) -> None:
     first = release.read(written, RANKERS)
     state = first.histories, first.demand

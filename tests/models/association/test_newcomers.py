@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from models.association.learned import Roles
-from models.association.newcomers import START, fitted, foretell, foretold, likeness
+from models.association.newcomers import STRENGTHS, chosen, foretell, foretold, left_out, likeness
+from tandem.features.demand import Demand
 from tandem.features.products import MODALITIES, ProductFeatures
 
 PRODUCTS = 60
@@ -42,8 +43,7 @@ def test_products_are_on_average_once_like_themselves(text: np.ndarray) -> None:
     assert both[0, 0] == 2 * both[1, 1]
 
 
-def test_the_error_of_leaving_one_out_is_that_of_fits_without_it(text: np.ndarray) -> None:
-    """By hand: of two strengths of one modality the better is the one that 47 fits without one product prefer."""
+def test_leaving_one_out_in_turn_is_what_as_many_fits_would_find(text: np.ndarray) -> None:
     of = features(text=text)
     told = text[LEARNERS] @ np.arange(5.0)[:, None] + np.random.default_rng(2).normal(size=(len(LEARNERS), 1))
     alike = likeness(of, "text", LEARNERS, LEARNERS)
@@ -56,9 +56,9 @@ def test_the_error_of_leaving_one_out_is_that_of_fits_without_it(text: np.ndarra
             errors.append(told[place] - strength * alike[place, others] @ np.linalg.solve(matrix, told[others]))
         return float(np.sum(np.square(errors)))
 
-    (strength,), _ = fitted(alike[None], told)
-    assert strength > START
-    assert by_hand(strength) == min(by_hand(of) for of in (0.0, 0.03, 0.3, 3.0, 30.0))
+    for strength in STRENGTHS:
+        assert left_out(np.array([strength]), alike[None], told) == pytest.approx(by_hand(strength))
+    assert chosen(alike[None], told).tolist() == [min(STRENGTHS, key=by_hand)]
 
 
 def test_what_helps_is_used_and_what_does_not_is_left(text: np.ndarray, caplog: pytest.LogCaptureFixture) -> None:
@@ -68,6 +68,16 @@ def test_what_helps_is_used_and_what_does_not_is_left(text: np.ndarray, caplog: 
         found = foretell(features(text=text, picture=noise), LEARNERS, told, NEW)
     assert "text 30, picture 0" in caplog.text
     assert found == pytest.approx(told[NEW], abs=0.05)
+
+
+def test_products_without_pairs_teach_nothing(text: np.ndarray) -> None:
+    told = text[:, :2].copy()
+    told[40:48] = 1e6
+    mass = np.where(MET, np.arange(PRODUCTS, 0, -1), 0.0)
+    mass[40:] = 0
+    zeros, rest = np.zeros(PRODUCTS, np.float32), [np.array(1.0)] * 5
+    found = foretold(Roles(told, told, zeros, zeros, *rest), features(text=text), mass, zeros)
+    assert np.abs(found.source[NEW]).max() < 5
 
 
 def test_without_anything_known_new_products_are_the_mean() -> None:
@@ -82,11 +92,23 @@ def test_only_rows_of_new_products_change(text: np.ndarray) -> None:
     share, demand = rng.uniform(1, 2, (2, PRODUCTS)).astype(np.float32)
     rest = [np.array(1.0)] * 5
     before = Roles(source, target, share, np.zeros_like(share), *rest)
-    after = foretold(before, features(text=text), demand)
+    mass = MET.astype(float)
+    after = foretold(before, features(text=text), mass, demand)
     for name in ("source", "target", "log_share", "new_demand"):
         old, new = getattr(before, name), getattr(after, name)
         assert new.dtype == old.dtype
         assert np.array_equal(new[:48], old[:48])
         assert not np.array_equal(new[48:], old[48:])
     everything = features(text=text, age=np.ones((PRODUCTS, 1), np.float32))
-    assert foretold(before, everything, demand) is before
+    assert foretold(before, everything, mass, demand) is before
+
+
+def test_what_is_foretold_gives_way_to_what_sells() -> None:
+    """Equal in all but demand: 8 are sold of one, 3 of a new one of which 5 were foretold, 1 of one that needs none."""
+    zeros = np.zeros((4, 2), np.float32)
+    weights = {"kind_weight": np.ones(2), "half_life_days": np.array(1.0), "trend_days": np.array(1)}
+    exponents = {"popularity": np.array(0.0), "trend": np.array(1.0)}
+    foretold_demand = np.array([0, 0, 5, 0], np.float32)
+    roles = Roles(zeros, zeros, np.zeros(4, np.float32), foretold_demand, **weights, **exponents)
+    sold = Demand(np.array([[0, 8, 3, 1]], np.float32), 0)
+    assert roles.rows(np.array([3]), sold)[0] == pytest.approx([0, 9 / 15, 6 / 15, 0])

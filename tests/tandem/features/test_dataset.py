@@ -1,5 +1,7 @@
 """Datasets: all that may be learned from, up to one moment."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,6 +10,7 @@ from hypothesis import strategies as st
 
 from tandem import files
 from tandem.data import schema
+from tandem.data.sources import Source
 from tandem.features import dataset, products
 from tandem.features.dataset import Dataset
 from tandem.params import FeaturesParams
@@ -66,6 +69,14 @@ def test_new_products_are_in_the_vocabulary_where_wanted_and_known_by_their_shee
     assert wanted.products.met.tolist() == [False, True, False]
     assert {name for name in products.MODALITIES if wanted.products.known(name)[2]} == {"brand", "price"}
     assert not wanted.baskets.content[:, [2]].sum()
+
+
+def test_without_a_sheet_products_are_not_known_before_their_first_event(root: Path) -> None:
+    sources = [Source.read(path) for path in sorted((root / "sources").glob("*.yaml"))]
+    told = [source for source in sources if not source.products]
+    assert len(told) > 3
+    for source in told:
+        assert source.params["features"]["new_products"] is False, source.name
 
 
 def test_vectors_are_added_to_a_copy(built: Dataset) -> None:
