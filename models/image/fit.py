@@ -41,6 +41,8 @@ def fit(
 ) -> Trained:
     """Learn from the pictures that can be used.
 
+    A label, or titles, take part where these have two different ones: one alone tells nothing apart.
+
     Args:
         folder: a source's raw files, which `places` are relative to.
         places: of each row's picture; rows without one teach nothing.
@@ -48,7 +50,7 @@ def fit(
         texts: (rows, text_dim) vectors of titles, zero where there is none; None: no titles.
 
     Raises:
-        NothingToLearn: fewer than 10 pictures can be used, or neither a label nor a title is given.
+        NothingToLearn: fewer than 10 pictures can be used, or neither a label nor titles take part.
         SourceError: a shard is absent or no zip.
     """
     prepare(params.seed)
@@ -59,9 +61,12 @@ def fit(
         rows = [row for n, row in enumerate(named) if n not in reasons]
         log.info("%d rows: %d with a usable picture, %d refused", len(places), len(rows), len(reasons))
         values = {name: _values([given[row] for row in rows]) for name, given in labels.items()}
-        values = {name: of for name, of in values.items() if len(of) > 1}  # one value alone tells nothing apart
+        values = {name: of for name, of in values.items() if len(of) > 1}
+        if texts is not None and not _differ(texts[rows]):
+            texts = None
         if len(rows) < FEWEST or not (values or texts is not None):
-            raise NothingToLearn(f"{len(rows)} usable pictures with labels {list(values)}: {FEWEST} and one are needed")
+            said = f"{len(rows)} usable pictures with labels {list(values)} and {'no ' if texts is None else ''}titles"
+            raise NothingToLearn(f"{said}: {FEWEST} with a label or titles are needed, of two values at least")
         columns = _columns(rows, places, labels, values, texts)
         network = PictureNetwork(params, {name: len(of) for name, of in values.items()}, _width(texts))
         curve = _run(network, shards, columns, params)
@@ -71,6 +76,12 @@ def fit(
 
 def _values(given: Sequence[str | None]) -> tuple[str, ...]:
     return tuple(sorted({of for of in given if isinstance(of, str)}))
+
+
+def _differ(texts: NDArray[np.float32]) -> bool:
+    """Whether two of the rows that are not zero are different."""
+    given = texts[texts.any(axis=1)]
+    return bool((given != given[:1]).any())
 
 
 def _refused(shards: Shards, places: Sequence[str], params: ImageParams) -> dict[int, str]:

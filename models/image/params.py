@@ -1,7 +1,7 @@
 """Parameters of the picture network."""
 
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 from pydantic import Field
 
@@ -15,7 +15,6 @@ Backbone = Literal[
     "MobileNetV3Large",
     "MobileNetV3Small",
 ]
-BACKBONES: tuple[Backbone, ...] = get_args(Backbone)
 
 
 class ImageParams(Section):

@@ -31,8 +31,10 @@ def target(stars: NDArray[np.floating]) -> NDArray[np.float32]:
 
 def fit(
     texts: Sequence[str], vectors: NDArray[np.float32], wanted: NDArray[np.float32], params: SentimentParams
-) -> Head:
+) -> tuple[Head, float]:
     """A calibrated head for texts, the encoder's `vectors` (texts, dim) and `wanted` (texts,) in [0, 1].
+
+    Beside it the log loss of its probabilities on the texts held out, which also chose the epoch and calibrated it.
 
     Raises:
         SentimentError: fewer than `params.min_reviews` good or bad ones, or too few different texts to hold any out.
@@ -49,7 +51,9 @@ def fit(
     columns = terms.columns(found[learned], params.min_texts)
     words = Words(terms.matrix(found, columns), dense(texts, vectors))
     head = _trained(words[learned], wanted[learned], words[unseen], wanted[unseen], columns, params)
-    return replace(head, calibration=calibrated(head.logits(words[unseen]), wanted[unseen]))
+    logits = head.logits(words[unseen])
+    slope, shift = line = calibrated(logits, wanted[unseen])
+    return replace(head, calibration=line), log_loss(slope * logits + shift, wanted[unseen])
 
 
 def held_out(

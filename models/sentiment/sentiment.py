@@ -6,9 +6,9 @@ tone = learned.tone(reviews)                                        (reviews,) i
 
 import logging
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -39,6 +39,7 @@ class Sentiment:
 
     heads: Mapping[str, Head]  # by reading, ENGLISH or OTHER; where one is absent, stars alone speak
     encoder: TextEncoder | None  # of ENGLISH; None reads n-grams alone
+    record: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # by reading, what `fit` made of its reviews
 
     @property
     def _encoder_fingerprint(self) -> str | None:
@@ -76,7 +77,7 @@ class Sentiment:
         for reading, head in self.heads.items():
             head.save(folder / f"{reading}.npz")
         made = {"version": VERSION, "heads": sorted(self.heads), "encoder": self._encoder_fingerprint}
-        files.write_json(made, folder / MADE)
+        files.write_json(made | {"record": self.record}, folder / MADE)
         log.info("wrote %s: heads %s", folder, ", ".join(sorted(self.heads)) or "none")
 
     @classmethod
@@ -88,7 +89,8 @@ class Sentiment:
         """
         try:
             made = files.read_json(folder / MADE)
-            found = cls({reading: Head.load(folder / f"{reading}.npz") for reading in made["heads"]}, encoder)
+            heads = {reading: Head.load(folder / f"{reading}.npz") for reading in made["heads"]}
+            found = cls(heads, encoder, made["record"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise SentimentError(f"{folder} holds no sentiment: {error}") from error
         for what, here in (("version", VERSION), ("encoder", found._encoder_fingerprint)):
@@ -100,7 +102,9 @@ class Sentiment:
 def fit(reviews: pd.DataFrame, encoder: TextEncoder | None, params: SentimentParams) -> Sentiment:
     """Learn from the reviews that have both words and stars.
 
-    Where good or bad ones are too few for a head, a warning says so and stars alone speak.
+    Where good or bad ones are too few for a head, a warning says so and stars alone speak. The record has for each
+    reading all its `reviews`, the `good` and `bad` ones among those with words, and of its head `validation_log_loss`
+    (of calibrated probabilities) and `calibration`, or why there is `no_head`.
 
     Args:
         reviews: a table of schema.REVIEWS.
@@ -111,16 +115,26 @@ def fit(reviews: pd.DataFrame, encoder: TextEncoder | None, params: SentimentPar
         SentimentError: a column is missing, or stars lie outside 1 to 5.
     """
     _check(reviews)
+    made = {reading: _taught(reviews.iloc[rows], reading, encoder, params) for reading, rows in _readings(reviews)}
+    heads = {reading: head for reading, (head, _) in made.items() if head is not None}
+    return Sentiment(heads, encoder, {reading: record for reading, (_, record) in made.items()})
+
+
+def _taught(
+    reviews: pd.DataFrame, reading: str, encoder: TextEncoder | None, params: SentimentParams
+) -> tuple[Head | None, dict[str, Any]]:
+    """The head of one reading, None where its reviews are too few, and its record."""
     texts, stars = np.array(opinions.words(reviews), object), _stars(reviews)
-    heads = {}
-    for reading, rows in _readings(reviews):
-        rows = rows[(texts[rows] != "") & ~np.isnan(stars[rows])]
-        try:
-            vectors = _vectors(list(texts[rows]), reading, encoder)
-            heads[reading] = fit_head(list(texts[rows]), vectors, target(stars[rows]), params)
-        except SentimentError as error:
-            log.warning("no head for %s, stars alone speak: %s", reading, error)
-    return Sentiment(heads, encoder)
+    told = (texts != "") & ~np.isnan(stars)
+    words, wanted = list(texts[told]), target(stars[told])
+    record = {"reviews": len(reviews), "good": int((wanted > 0.5).sum()), "bad": int((wanted < 0.5).sum())}
+    try:
+        head, log_loss = fit_head(words, _vectors(words, reading, encoder), wanted, params)
+    except SentimentError as error:
+        log.warning("no head for %s, stars alone speak: %s", reading, error)
+        return None, record | {"no_head": str(error)}
+    slope, shift = head.calibration.tolist()
+    return head, record | {"validation_log_loss": log_loss, "calibration": {"slope": slope, "shift": shift}}
 
 
 def _readings(reviews: pd.DataFrame) -> Iterator[tuple[str, NDArray[np.int64]]]:

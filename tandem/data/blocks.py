@@ -41,6 +41,15 @@ PROSE = ("title", "description", "brand", "text")
 AUTO = "auto"
 """The encoding that is found by looking: a byte-order mark, else UTF-8, else GB 18030, each checked strictly."""
 
+LANGUAGES = (
+    "aa ab ae af ak am an ar as av ay az ba be bg bi bm bn bo br bs ca ce ch co cr cs cu cv cy da de dv dz ee el en "
+    "eo es et eu fa ff fi fj fo fr fy ga gd gl gn gu gv ha he hi ho hr ht hu hy hz ia id ie ig ii ik io is it iu ja "
+    "jv ka kg ki kj kk kl km kn ko kr ks ku kv kw ky la lb lg li ln lo lt lu lv mg mh mi mk ml mn mr ms mt my na nb "
+    "nd ne ng nl nn no nr nv ny oc oj om or os pa pi pl ps pt qu rm rn ro ru rw sa sc sd se sg si sk sl sm sn so sq "
+    "sr ss st su sv sw ta te tg th ti tk tl tn to tr ts tt tw ty ug uk ur uz ve vi vo wa wo xh yi yo za zh zu"
+)
+"""ISO 639-1, all codes of two letters."""
+
 FREE = ("json", "jsonl")
 """Formats whose records name their own columns."""
 
@@ -265,6 +274,20 @@ class Reviews(Block):
 
     table = schema.REVIEWS
     required = ("product_id", "time")
+    language: str | None = None  # of texts that are not Chinese, where no column tells it
+
+    @field_validator("language")
+    @classmethod
+    def _is_a_language(cls, language: str | None) -> str | None:
+        if language not in (None, *LANGUAGES.split()):
+            raise ValueError("no code of ISO 639-1, such as en")
+        return language
+
+    @model_validator(mode="after")
+    def _tells_its_language_once(self) -> Self:
+        if self.language and ("text" not in self.columns or "language" in self.columns):
+            raise ValueError("`language` tells that of a mapped `text` whose language no column tells")
+        return self
 
     @property
     def speech(self) -> set[str]:

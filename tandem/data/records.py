@@ -4,6 +4,7 @@ What leaves here holds no user id as the shop writes it.
 """
 
 import hashlib
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 
@@ -13,7 +14,7 @@ import pyarrow.compute as pc
 
 from tandem.data import exports, texts
 from tandem.data.batches import Batch, Export
-from tandem.data.blocks import Block
+from tandem.data.blocks import Block, Reviews
 from tandem.errors import SourceError
 from tandem.params import IngestParams
 from tandem.privacy import masking, pseudonyms
@@ -201,10 +202,11 @@ class Records:
 
     def _language(self, raw: dict[str, pa.Array], missing: pa.Array) -> pa.Array:
         """The language of each review, where the shop does not say it."""
-        how, text = self._params.cleaning.language, self._block.columns.get("text")
-        if not how.enabled or not isinstance(text, str) or "language" in self._block.columns:
+        block, how = self._block, self._params.cleaning.language
+        text = block.columns.get("text")
+        if not isinstance(block, Reviews) or not isinstance(text, str) or "language" in block.columns:
             return missing
-        found = texts.languages(raw[text], how.min_han_share, None)
+        found = texts.languages(raw[text], how.min_han_share if how.enabled else math.inf, block.language)
         self.repaired["language"] += len(found) - found.null_count
         return found
 

@@ -11,12 +11,14 @@ import time
 import urllib.request
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 from ruamel.yaml import YAML
 
 from flows import bento, snapshots
 from tandem import demo, files
+from tandem.data import schema
 from tandem.evaluation.report import table
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
@@ -57,6 +59,10 @@ def test_the_whole_path_and_a_question(shop: Path) -> None:
     report = files.read_json(Path("reports/evaluation.json"))
     for task in ("recommend", "related"):
         assert report["tasks"][task]["decision"]["winner"] in said
+    vectors = files.read_arrays(Path("data/vectors/final.npz"))
+    assert np.isfinite(vectors["text"]).all(axis=1).any()
+    assert np.isfinite(vectors["picture"]).all(axis=1).any()
+    assert files.read(Path("data/opinions.parquet"), schema.OPINIONS)["tone"].notna().any()
     before = outputs()
 
     again = tandem("retrain").stdout  # the champion is there now: it is compared with, nothing is trained

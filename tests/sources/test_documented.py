@@ -348,9 +348,9 @@ def test_amazon_2014_is_told_in_python_literals(take: Any, raw: Write) -> None:
         (*pair, "complement"),
         (*pair, "substitute"),
     ]
-    assert records(taken, "reviews", "time", "rating", "title") == [
-        ("2011-02-12 00:00:00", 5.0, "Great tutu"),
-        ("2013-01-19 00:00:00", 4.0, "Nice"),
+    assert records(taken, "reviews", "time", "rating", "title", "language") == [
+        ("2011-02-12 00:00:00", 5.0, "Great tutu", "en"),
+        ("2013-01-19 00:00:00", 4.0, "Nice", "en"),
     ]
 
 

@@ -166,6 +166,13 @@ def test_amazon_products_are_told_as_they_were_published(take: Any, real_data: P
 
 
 @pytest.mark.real_data("amazon_gift_cards")
+def test_amazon_reviews_are_english_where_they_have_a_text(take: Any, real_data: Path) -> None:
+    reviews = take("amazon", real_data).table("reviews")
+    assert reviews["language"].value_counts().to_dict() == {"en": 2_966}
+    assert reviews["language"].notna().equals(reviews["text"].notna())
+
+
+@pytest.mark.real_data("amazon_gift_cards")
 def test_amazon_relations_are_the_published_lists(take: Any, real_data: Path) -> None:
     relations = take("amazon", real_data).table("relations")
     assert relations["kind"].value_counts().to_dict() == {"complement": 5_993, "substitute": 6_675}

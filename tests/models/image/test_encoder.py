@@ -7,6 +7,7 @@ import sys
 import zipfile
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import keras
 import numpy as np
@@ -16,7 +17,7 @@ from PIL import Image
 
 from models.image.encoder import PictureEncoder
 from models.image.fit import Trained, fit
-from models.image.params import BACKBONES
+from models.image.params import Backbone
 from models.text.errors import EncoderError
 from models.training import NothingToLearn
 from tandem.data import pictures
@@ -160,8 +161,26 @@ def test_too_little_to_learn_from_is_refused(shop: Shop) -> None:
         fit(shop.raw, [None], {"colour": ["red"]}, None, small())
     with pytest.raises(NothingToLearn, match="3 usable pictures"):
         fit(shop.raw, shop.places[:3], {"colour": ["red", "blue", "red"]}, None, small())
-    with pytest.raises(NothingToLearn, match="20 usable pictures with labels \\[\\]"):
+    with pytest.raises(NothingToLearn, match="20 usable pictures with labels \\[\\] and no titles"):
         fit(shop.raw, shop.places[:20], {"colour": ["red"] * 20}, None, small())
+
+
+@pytest.mark.parametrize("different", [0, 1])
+def test_titles_that_tell_no_two_pictures_apart_teach_nothing(shop: Shop, different: int) -> None:
+    """Zero rows are no titles, nor is what a picture that cannot be used is called; one title is not told apart."""
+    texts = np.zeros((22, 8), np.float32)
+    texts[:different, 0] = texts[20:, 1] = 1
+    places = [*shop.places[:20], None, "pictures.zip!gone.png"]
+    with pytest.raises(NothingToLearn, match="20 usable pictures with labels \\[\\] and no titles"):
+        fit(shop.raw, places, {}, texts, small())
+
+
+def test_where_no_title_is_known_labels_teach_alone(shop: Shop) -> None:
+    rows = np.arange(20)
+    raw, places, labels, texts = shop.take(rows)
+    params = small(epochs=1, widths=[8])
+    silent = fit(raw, places, labels, np.zeros_like(texts), params).encoder
+    assert same(silent, fit(raw, places, labels, None, params).encoder)
 
 
 def test_what_was_not_learned_cannot_be_asked(encoder: PictureEncoder) -> None:
@@ -203,7 +222,7 @@ def test_params_out_of_range_are_named(changes: dict) -> None:
 
 
 def test_every_backbone_named_is_one_of_keras() -> None:
-    assert [name for name in BACKBONES if not hasattr(keras.applications, name)] == ["compact"]
+    assert [name for name in get_args(Backbone) if not hasattr(keras.applications, name)] == ["compact"]
 
 
 def test_importing_it_loads_no_network_library(root: Path) -> None:

@@ -58,6 +58,24 @@ def test_where_stars_lie_calibration_keeps_the_log_loss(halves: Halves, params: 
     assert fit.log_loss(slope * logits + shift, wanted) <= min(fit.log_loss(logits, wanted) + 0.01, np.log(2))
 
 
+@pytest.mark.parametrize(("reading", "language"), [("en", "en"), ("other", "zh")])
+def test_the_record_counts_stars_and_tells_the_log_loss_of_what_was_held_out(
+    learned: Sentiment, halves: Halves, params: Callable, reading: str, language: str
+) -> None:
+    there = halves[0][halves[0]["language"] == language]
+    wanted = fit.target(there["rating"].to_numpy())
+    held = fit.held_out(opinions.words(there), wanted, params().validation_share, np.random.default_rng(params().seed))
+    p, good = learned.probability(there)[held], wanted[held]
+    slope, shift = learned.heads[reading].calibration
+    assert learned.record[reading] == {
+        "reviews": len(there),
+        "good": (there["rating"] > 3).sum(),
+        "bad": (there["rating"] < 3).sum(),
+        "validation_log_loss": pytest.approx(-(good * np.log(p) + (1 - good) * np.log(1 - p)).mean(), abs=1e-6),
+        "calibration": {"slope": slope, "shift": shift},
+    }
+
+
 def test_a_language_is_read_by_its_head_alone(learned: Sentiment, minilm: Encoder) -> None:
     """What the other head says of anything is nothing to it; without a language, n-grams read."""
     only = Sentiment({"other": learned.heads["other"]}, minilm)
@@ -112,6 +130,13 @@ def test_too_few_of_a_kind_leave_stars_alone_and_say_so(
     for reading in ("en", "other"):
         assert f"no head for {reading}, stars alone speak: " in caplog.text
     assert "and 0 bad reviews with words" in caplog.text
+    for reading, there in (("en", good["language"] == "en"), ("other", good["language"] == "zh")):
+        assert stars.record[reading] == {
+            "reviews": there.sum(),
+            "good": there.sum(),
+            "bad": 0,
+            "no_head": f"{there.sum()} good and 0 bad reviews with words; sentiment.min_reviews = 10 of each fit",
+        }
     assert stars.tone(good).tolist() == ((good["rating"] - 3) / 2).tolist()
     assert np.isnan(stars.tone(good.assign(rating=np.nan))).all()
 
@@ -120,6 +145,7 @@ def test_saved_and_loaded_it_is_the_same(learned: Sentiment, halves: Halves, min
     learned.save(tmp_path)
     loaded = Sentiment.load(tmp_path, minilm)
     assert np.array_equal(loaded.tone(halves[1]), learned.tone(halves[1]))
+    assert loaded.record == learned.record
     Sentiment({}, None).save(tmp_path)
     assert not Sentiment.load(tmp_path, minilm).heads
 

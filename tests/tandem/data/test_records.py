@@ -1,4 +1,7 @@
-"""Users' ids become pseudonyms batch by batch, each computed once, whatever came before."""
+"""Users' ids become pseudonyms batch by batch, each computed once; reviews get the language that their source names."""
+
+from collections.abc import Callable
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -8,7 +11,10 @@ from hypothesis import strategies as st
 
 from tandem.data import records
 from tandem.data.records import Pseudonyms
+from tandem.data.sources import Source
 from tandem.privacy import pseudonyms
+
+from .conftest import PARAMS
 
 KEY = bytes(range(32))
 IDS = st.lists(st.one_of(st.none(), st.sampled_from(["a", "b", "17850", "ü", "c", "d"])), max_size=8)
@@ -37,3 +43,25 @@ def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(3):
         found = people.of(ids)
     assert pc.count_distinct(found).as_py() == 9
+
+
+def test_a_review_is_in_the_language_that_its_block_names_unless_it_is_chinese(tmp_path: Path, make: Callable) -> None:
+    """Parts read before are there each time: another language makes them read again."""
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "raw" / "said.csv").write_text(
+        "item,when,said\na1,2026-03-01,Great cup\na2,2026-03-02,很好用\n", "utf-8"
+    )
+    block = {"files": "said.csv", "format": "csv", "columns": {"product_id": "item", "time": "when", "text": "said"}}
+    shop = {"name": "shop", "title": "a shop", "timezone": "UTC"}
+    expected = {
+        (True, "en"): ["en", "zh"],
+        (True, None): [None, "zh"],
+        (False, "en"): ["en", "en"],
+        (False, None): [None, None],
+    }
+    for (enabled, language), found in expected.items():
+        told = PARAMS.cleaning.language.model_copy(update={"enabled": enabled})
+        params = PARAMS._replace(cleaning=PARAMS.cleaning.model_copy(update={"language": told}))
+        source = Source.model_validate(shop | {"reviews": [block | {"language": language}]})
+        reviews = make(source, tmp_path / "raw", KEY, tmp_path, params).tables["reviews"].sort_values("product_id")
+        assert reviews["language"].astype(object).where(reviews["language"].notna(), None).tolist() == found

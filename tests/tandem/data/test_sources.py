@@ -71,6 +71,22 @@ def test_a_block_that_does_not_fit_is_refused_with_what_fits(shop, change, said)
     assert said in refusal(shop)
 
 
+@pytest.mark.parametrize(
+    ("columns", "language", "said"),
+    [
+        ({"text": "x"}, "eng", "no code of ISO 639-1, such as en"),
+        ({"text": "x"}, "EN", "no code of ISO 639-1"),
+        ({"text": "x"}, "jp", "no code of ISO 639-1"),
+        ({"title": "x"}, "en", "`language` tells that of a mapped `text`"),
+        ({"text": "x", "language": "y"}, "en", "whose language no column tells"),
+    ],
+)
+def test_the_language_of_reviews_is_a_code_for_texts_that_name_none(shop, columns, language, said) -> None:
+    reviews = {"files": "r.csv", "format": "csv", "columns": {"product_id": "p", "time": "t"} | columns}
+    shop["reviews"] = [reviews | {"language": language}]
+    assert said in refusal(shop)
+
+
 @pytest.mark.parametrize("column", ["session_id", "order_id", "product_id"])
 def test_the_column_of_user_ids_is_mapped_to_nothing_else(shop, column) -> None:
     shop["events"][0]["columns"][column] = "customer"

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[3]
 PARAMS = IngestParams.read(ROOT / "params.yaml"), ValidateParams.read(ROOT / "params.yaml")
 JUDGING = {
     *("files", "format", "columns", "integers", "upper", "may_have", "translate", "numbers", "scale", "time_formats"),
-    *("corrections", "rules", "attributes", "kind", "session_gap_minutes", "order_gap_minutes"),
+    *("corrections", "rules", "attributes", "kind", "language", "session_gap_minutes", "order_gap_minutes"),
 }
 
 SHOP = {
