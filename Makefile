@@ -81,7 +81,7 @@ bench-sentiment: setup ## sentiment beside TF-IDF, and beside SnowNLP in the Pyt
 
 .PHONY: bench-pictures
 bench-pictures: setup ## pictures: labels, search by title, pictures per second; PEER_HOG and PEER_TORCH name Pythons
-	@python -m benchmarks.pictures $(if $(PEER_HOG),--peer-hog '$(PEER_HOG)') $(if $(PEER_TORCH),--peer-torch '$(PEER_TORCH)')
+	@python -m benchmarks.pictures --peer-hog '$(PEER_HOG)' --peer-torch '$(PEER_TORCH)'
 
 .PHONY: bench-cold-start
 bench-cold-start: setup ## products that nobody met yet: what goes with them, and who buys them

@@ -10,7 +10,6 @@ Torch gets the same weights and the same pixels; the benchmark stops unless its 
 
 import logging
 import os
-import statistics
 import sys
 import tempfile
 import time
@@ -25,7 +24,7 @@ import pandas as pd
 import typer
 from numpy.typing import NDArray
 
-from benchmarks.rounds import Contender, Used
+from benchmarks.rounds import Contender, check, race, spread
 from models.image.encoder import CONFIG, PictureEncoder
 from models.image.params import ImageParams
 from models.image.shards import Shards
@@ -94,18 +93,20 @@ def main(
     peer_hog: Annotated[str, typer.Option(help="a Python that has scikit-image")],
     peer_torch: Annotated[str, typer.Option(help="a Python that has torch")],
     epochs: Annotated[int, typer.Option(help="of the network, at most")] = PARAMS.epochs,
-    rounds: Annotated[int, typer.Option(help="of pictures a second, at least 3 for a spread")] = 3,
+    rounds: Annotated[int, typer.Option(help="of pictures a second, at least 3 for a spread")] = 5,
     encoder: Annotated[Path | None, typer.Option(help="folder: a network that is there is not trained anew")] = None,
 ) -> None:
     """Print one table of quality and one of speed."""
     quiet()
+    check("--peer-hog", peer_hog, "skimage")
+    check("--peer-torch", peer_torch, "torch")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     photos = read()
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         network = learned(photos, epochs, encoder or work / "encoder")
         quality(photos, network, peer_hog, work)
-        race(contenders(photos, network, peer_torch, work), len(photos.held_out), rounds)
+        speed(contenders(photos, network, peer_torch, work), len(photos.held_out), rounds)
         end_to_end(photos, network, rounds)
 
 
@@ -244,31 +245,18 @@ def contenders(photos: Photos, network: PictureEncoder, peer_torch: str, work: P
         (peer_torch, "torch", pixels, work / "weights.npz"),
     )
     return {
-        "tandem": Contender(WORKER, *ours, made=work / "tandem.npy"),
+        "Tandem": Contender(WORKER, *ours, made=work / "tandem.npy"),
         "torch, a thread a core": Contender(WORKER, *theirs, made=work / "torch.npy"),
         "torch, one thread": Contender(WORKER, *theirs, made=work / "one.npy", OMP_NUM_THREADS="1"),
     }
 
 
-def race(running: Mapping[str, Contender], pictures: int, rounds: int) -> None:
-    """Print pictures a second of the network alone, from the same pixels, in changing order."""
-    used: dict[str, list[Used]] = {name: [] for name in running}
-    for n in range(rounds):
-        for name in list(running)[:: 1 if n % 2 else -1]:
-            used[name].append(running[name].round())
-    for worker in running.values():
-        worker.close()
+def speed(running: Mapping[str, Contender], pictures: int, rounds: int) -> None:
+    """Print pictures a second of the network alone, from the same pixels."""
+    race(running, rounds, pictures, "pictures")
     ours, *others = [np.load(worker.made) for worker in running.values()]
     apart = float(max(np.abs(ours - other).max() for other in others))
-    versions = {key: of for worker in running.values() for key, of in worker.versions.items()}
-    print(f"\n{pictures} pictures, {rounds} rounds, vectors {apart:.1e} apart, load {os.getloadavg()[0]:.1f}")
-    print(", ".join(f"{key} {of}" for key, of in versions.items()))
-    print("\n| | pictures/s | pictures/s of the processor | Tandem ÷ it, wall | processor |\n|---|---|---|---|---|")
-    for name, rows in used.items():
-        speed = [f"{statistics.median(pictures / row[n] for row in rows):.0f}" for n in range(2)]
-        pairs = list(zip(rows, used["tandem"], strict=True))
-        ratios = [_spread([row[n] / own[n] for row, own in pairs]) for n in range(2)]
-        print(f"| {name} | {' | '.join(speed + ratios)} |", flush=True)
+    print(f"\nvectors {apart:.1e} apart", flush=True)
     if apart > AGREES:
         raise SystemExit(f"vectors differ by {apart}; {AGREES} is allowed")
 
@@ -280,11 +268,7 @@ def end_to_end(photos: Photos, encoder: PictureEncoder, rounds: int) -> None:
         began = time.perf_counter()
         encoder.encode(photos.raw, photos.places(photos.held_out))
         speeds.append(len(photos.held_out) / (time.perf_counter() - began))
-    print(f"\nfrom the zip to vectors: {_spread(speeds, 0)} pictures/s, load {os.getloadavg()[0]:.1f}")
-
-
-def _spread(values: list[float], digits: int = 2) -> str:
-    return f"{statistics.median(values):.{digits}f} [{min(values):.{digits}f}, {max(values):.{digits}f}]"
+    print(f"\nfrom the zip to vectors: {spread(speeds, 0)} pictures/s, load {os.getloadavg()[0]:.1f}")
 
 
 if __name__ == "__main__":

@@ -6,10 +6,12 @@ Imports nothing beyond the standard library, so that a peer's environment can ru
 import importlib.metadata
 import json
 import os
+import shutil
+import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -48,6 +50,49 @@ class Contender:
         if not (line := self._process.stdout.readline()):
             raise SystemExit(f"a contender failed; run by hand: {' '.join(self.command)}")
         return json.loads(line)
+
+
+def check(option: str, python: str, *modules: str) -> None:
+    """Stop, naming the option, unless this Python can import the modules."""
+    command = [python, "-c", f"import {', '.join(modules)}"]
+    if not shutil.which(python) or subprocess.run(command, capture_output=True).returncode:
+        variable = option.removeprefix("--").replace("-", "_").upper()
+        raise SystemExit(
+            f"{option} = {python!r}: give the path of a Python that can import {' and '.join(modules)} "
+            f"(with make: {variable}=/path/to/python); the benchmark's first lines say how to make one"
+        )
+
+
+def race(running: Mapping[str, Contender], rounds: int, count: int, unit: str) -> None:
+    """Let each do its work of `count` units in every round, in changing order, and end; print versions and `table`."""
+    used: dict[str, list[Used]] = {name: [] for name in running}
+    for n in range(rounds):
+        for name in list(running)[:: 1 if n % 2 else -1]:
+            used[name].append(running[name].round())
+    for worker in running.values():
+        worker.close()
+    versions = {key: value for worker in running.values() for key, value in worker.versions.items()}
+    print(f"\n{count} {unit}, {rounds} rounds, load {os.getloadavg()[0]:.1f}")
+    print(", ".join(f"{key} {value}" for key, value in versions.items()), end="\n\n")
+    print(*table(used, count, unit), sep="\n", flush=True)
+
+
+def table(used: Mapping[str, Sequence[Used]], count: int, unit: str) -> list[str]:
+    """Lines: the median rate of each contender, and how many times as fast the first one was, round by round."""
+    first = next(iter(used))
+    columns = f"{unit}/s | {unit}/s of the processor | {first} ÷ it, wall | {first} ÷ it, processor"
+    lines = [f"| | {columns} |", "|---|---|---|---|---|"]
+    for name, rows in used.items():
+        rates = [f"{statistics.median(count / row[n] for row in rows):.0f}" for n in range(2)]
+        pairs = list(zip(rows, used[first], strict=True))
+        ratios = [spread([row[n] / own[n] for row, own in pairs]) for n in range(2)]
+        lines.append(f"| {name} | {' | '.join(rates + ratios)} |")
+    return lines
+
+
+def spread(values: Sequence[float], digits: int = 2) -> str:
+    """Median [least, most]."""
+    return f"{statistics.median(values):.{digits}f} [{min(values):.{digits}f}, {max(values):.{digits}f}]"
 
 
 def answer(work: Callable[[], Any], packages: Iterable[str]) -> None:

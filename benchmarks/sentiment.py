@@ -14,7 +14,6 @@ import json
 import logging
 import subprocess
 import tempfile
-import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -24,6 +23,8 @@ import pandas as pd
 import typer
 from numpy.typing import NDArray
 
+from benchmarks import chinese_reviews
+from benchmarks.rounds import check
 from models.sentiment import sentiment
 from models.sentiment.params import SentimentParams
 from models.text import encoder
@@ -53,6 +54,8 @@ def main(
 ) -> None:
     """Print a table for each question."""
     quiet()
+    if peer:
+        check("--peer", peer, "snownlp", "numpy")
     logging.basicConfig(level=logging.WARNING)
     settings = SentimentParams.read(params)
     words = Cached(encoder.load(), Settings().home / "text")
@@ -62,10 +65,7 @@ def main(
 
 def shopping() -> pd.DataFrame:
     """Labelled Chinese reviews, as a table of reviews with `category` and `good`."""
-    path = Settings().data_dir / "chinese_reviews" / "online_shopping_10_cats.zip"
-    with zipfile.ZipFile(path) as archive:
-        name = next(name for name in archive.namelist() if name.endswith(".csv"))
-        raw = pd.read_csv(archive.open(name)).dropna()
+    raw = chinese_reviews.read()
     body = raw["review"].str.replace("\ufeff", "").str.strip()
     return _reviews(body, raw["label"] * 4.0 + 1, "zh").assign(category=raw["cat"]).pipe(_distinct)
 
@@ -87,9 +87,10 @@ def chinese(reviews: pd.DataFrame, params: SentimentParams, peer: str | None) ->
         "ours, n-grams": lambda learn, ask: ours(reviews, None, params, learn, ask),
         f"TF-IDF of characters, C = {cost:g}": lambda learn, ask: linear(reviews, "char", [cost], learn, ask)[cost],
     }
-    fifth = {name: judge(learned, asked) for name, judge in judges.items()}
     if peer:
-        fifth["SnowNLP as shipped"] = snow(reviews["text"].iloc[asked].tolist(), peer)
+        judged = snow(reviews["text"].tolist(), peer)
+        judges["SnowNLP as shipped"] = lambda _, ask: judged[ask]
+    fifth = {name: judge(learned, asked) for name, judge in judges.items()}
     show(f"Chinese reviews, a fifth of {len(reviews)}", fifth, reviews["good"].to_numpy()[asked])
     left_out(reviews, judges)
 

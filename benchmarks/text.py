@@ -8,12 +8,8 @@ has warmed up; rounds go from one to the next in changing order. The benchmark s
 """
 
 import json
-import os
-import statistics
-import subprocess
 import sys
 import tempfile
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,13 +17,13 @@ import numpy as np
 import pandas as pd
 import typer
 
-from benchmarks.rounds import Contender, Used
+from benchmarks.rounds import Contender, check, race
 from models.text import folders
 from tandem.settings import Settings, quiet
 
 WORKER = Path(__file__).with_name("text_worker.py")
 SENTENCES = Path(__file__).parents[1] / "tests" / "models" / "text" / "sentences.json"
-CONTENDERS = {"tandem": ("tandem", 0), "peer, batch 32": ("sentence_transformers", 32)}
+CONTENDERS = {"Tandem": ("tandem", 0), "peer, batch 32": ("sentence_transformers", 32)}
 CONTENDERS |= {"peer, batch 128": ("sentence_transformers", 128)}
 AGREES = 0.9999
 
@@ -35,12 +31,11 @@ AGREES = 0.9999
 def main(
     peer: Annotated[str, typer.Option(help="a Python that has sentence-transformers and torch")],
     titles: Annotated[int, typer.Option(help="of each set")] = 1000,
-    rounds: Annotated[int, typer.Option(help="at least 3 for a spread")] = 5,
+    rounds: Annotated[int, typer.Option(help="at least 3 for a spread")] = 3,
 ) -> None:
     """Print titles a second and the ratio to the peer for each set of titles."""
     quiet()
-    if subprocess.run([peer, "-c", "import torch, sentence_transformers"], capture_output=True).returncode:
-        raise SystemExit(f"{peer} cannot import torch and sentence_transformers: see the head of {__file__}")
+    check("--peer", peer, "torch", "sentence_transformers")
     sets = {"Online Retail": online_retail(), "Amazon": amazon(), "sentences of the test": sentences()}
     for name, texts in sets.items():
         compare(name, _drawn(texts, titles), peer, rounds)
@@ -66,24 +61,18 @@ def sentences() -> list[str]:
 
 def compare(name: str, texts: list[str], peer: str, rounds: int) -> None:
     """Print one set's table."""
-    with tempfile.TemporaryDirectory() as work, ExitStack() as stack:
+    with tempfile.TemporaryDirectory() as work:
         path = Path(work) / "texts.json"
         path.write_text(json.dumps(texts), encoding="utf-8")
         running: dict[str, Contender] = {}
         for number, of in enumerate(CONTENDERS):
-            python = sys.executable if of == "tandem" else peer
+            python = sys.executable if of == "Tandem" else peer
             made = Path(work) / f"{number}.npy"
             running[of] = Contender(WORKER, python, *CONTENDERS[of], folders.packaged(), path, made=made)
-            stack.callback(running[of].close)
-        used: dict[str, list[Used]] = {of: [] for of in running}
-        for n in range(rounds):
-            for of in list(running)[:: 1 if n % 2 else -1]:
-                used[of].append(running[of].round())
+        print(f"\n{name}")
+        race(running, rounds, len(texts), "texts")
         agreement = _agreement([np.load(of.made) for of in running.values()])
-        versions = {key: value for of in running.values() for key, value in of.versions.items()}
-    print(f"\n{name}: {len(texts)} texts, {rounds} rounds, least cosine {agreement:.7f}, load {os.getloadavg()[0]:.1f}")
-    print(", ".join(f"{key} {value}" for key, value in versions.items()))
-    _print(used, len(texts))
+    print(f"\nleast cosine {agreement:.7f}", flush=True)
     if agreement < AGREES:
         raise SystemExit(f"vectors differ: cosine {agreement}, {AGREES} is asked for")
 
@@ -92,20 +81,6 @@ def _agreement(vectors: list[Any]) -> float:
     """The least cosine between the first contender's vectors and those of the others."""
     ours, *others = [v / np.linalg.norm(v, axis=1, keepdims=True) for v in vectors]
     return float(min((ours * other).sum(axis=1).min() for other in others))
-
-
-def _print(used: dict[str, list[Used]], texts: int) -> None:
-    print(
-        "| | texts/s | texts/s of the processor | Tandem ÷ it, wall | Tandem ÷ it, processor |\n|---|---|---|---|---|"
-    )
-    for of, rows in used.items():
-        wall, processor = (statistics.median(texts / row[n] for row in rows) for n in range(2))
-        ratios = [_spread([row[n] / own[n] for row, own in zip(rows, used["tandem"], strict=True)]) for n in range(2)]
-        print(f"| {of} | {wall:.0f} | {processor:.0f} | {ratios[0]} | {ratios[1]} |")
-
-
-def _spread(ratios: list[float]) -> str:
-    return f"{statistics.median(ratios):.2f} [{min(ratios):.2f}, {max(ratios):.2f}]"
 
 
 def _drawn(texts: list[str], count: int) -> list[str]:

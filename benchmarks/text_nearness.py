@@ -6,12 +6,11 @@ Chinese reviews of ten kinds of goods (texts cut to 60 characters) and English t
 of their category. Neither encoder has seen a category.
 """
 
-import zipfile
-
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from benchmarks import chinese_reviews
 from models.text import encoder, ngrams
 from models.text.encoder import TextEncoder
 from tandem.settings import Settings, quiet
@@ -44,10 +43,7 @@ def share(vectors: NDArray[np.float32], categories: NDArray[np.int64]) -> float:
 
 def chinese() -> pd.DataFrame:
     """Reviews without those that say nothing."""
-    path = Settings().data_dir / "chinese_reviews" / "online_shopping_10_cats.zip"
-    with zipfile.ZipFile(path) as archive:
-        name = next(name for name in archive.namelist() if name.endswith(".csv"))
-        table = pd.read_csv(archive.open(name)).dropna()
+    table = chinese_reviews.read()
     return pd.DataFrame({"text": table["review"].str[:60], "category": table["cat"]}).drop_duplicates("text")
 
 
