@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tandem.data import exports, texts
+from tandem.data.ahead import ahead
 from tandem.data.batches import Batch, Export
 from tandem.data.blocks import Block, Reviews
 from tandem.errors import SourceError
@@ -36,6 +37,9 @@ NOTHING = "@@nothing"
 
 ROWS, BYTES = 262_144, 64_000_000
 """Rows, or bytes of them, that are made ready at once."""
+
+AHEAD = 2
+"""Times so many rows that are ready before the engine asks for them."""
 
 TIME_LIKE = r"^\s*(\d{4}-\d{1,2}-\d{1,2}|\d{1,2}[./]\d{1,2}[./]\d{2,4})([ T]\d{1,2}:\d{2}.*)?\s*$"
 """How no shop writes its users' ids."""
@@ -132,7 +136,7 @@ class Records:
 
     def reader(self) -> pa.RecordBatchReader:
         """`place`, `file`, `row` (from 1), `problem`, `pseudonym`, `language`, and `raw`, a struct of texts; once."""
-        return pa.RecordBatchReader.from_batches(self.schema, self._batches())
+        return pa.RecordBatchReader.from_batches(self.schema, ahead(self._batches(), AHEAD))
 
     def _batches(self) -> Iterator[pa.RecordBatch]:
         waiting: list[pa.RecordBatch] = []

@@ -19,6 +19,9 @@ MEMORY = "2GB"
 BATCH = 131_072
 """Rows that are handed out at once."""
 
+PARQUET = {"compression": "zstd", "compression_level": 1, "parquet_version": "V2", "dictionary_size_limit": 100}
+"""How rows are kept meanwhile: differences of neighbours instead of values, dictionaries for few values alone."""
+
 MOMENT = dt.Timestamp("UTC", 6)
 
 
@@ -64,7 +67,7 @@ class DuckDb:
 
     def write(self, table: ir.Table, path: Path) -> None:
         """Write the rows, in no order, as a Parquet file."""
-        self._database.to_parquet(table, str(path), compression="zstd", compression_level=1)
+        self._database.to_parquet(table, str(path), **PARQUET)
 
     def batches(self, table: ir.Table) -> pa.RecordBatchReader:
         """The rows as they are computed, in order where the table has one."""

@@ -8,6 +8,7 @@ import pytest
 
 from tandem.data import canonical as module
 from tandem.data import exports
+from tandem.data.records import ROWS
 from tandem.data.sources import Source
 from tandem.errors import SourceError
 
@@ -61,6 +62,15 @@ def test_a_day_that_comes_later_is_read_alone_and_the_tables_are_those_of_a_rebu
         grown = make(shop, work)
         assert reads == [name]
         assert grown == make(shop, work, out="anew", parts=f"parts-{name}")
+
+
+def test_a_fault_far_down_in_a_file_is_told_like_one_at_its_top(shop, work) -> None:
+    row = DAYS["events-1.csv"][0]
+    for good in (1, ROWS + 1):
+        text = HEADER + f"{row}\n" * good + row.replace("Cup", '"Cu"p') + "\n"
+        (work / "raw/events-1.csv").write_text(text)
+        with pytest.raises(SourceError, match=f"in the row that begins in line {good + 2}\n"):
+            make(shop, work)
 
 
 def test_nothing_new_reads_nothing(shop, work, reads) -> None:
