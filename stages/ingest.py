@@ -4,6 +4,7 @@ Reads   data/raw/<source>/…                     as the shop exported them
         sources/<source>.yaml                   tandem.data.sources.Source
         data/raw/key_id.txt                     which pseudonym key the data was registered with
 Writes  data/canonical/{products,events,reviews,users,relations,refused}.parquet    tandem.data.schema
+                                                of events a folder: a file for each month
         reports/ingest.json                     rows in = kept + duplicates + refused, by file
 Params  cleaning, privacy                       tandem.params.IngestParams
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from ibis.backends.duckdb import Backend
 
+from tandem import files
 from tandem.data import schema
 from tandem.data.engines import duckdb
 from tandem.data.schema import Table
-from tandem.errors import TableError
 
 MEMORY = "800MB"
 """What DuckDB may hold in memory; the rest goes to a scratch folder."""
@@ -107,13 +108,13 @@ def open_tables(folder: Path, accounts: Sequence[Mapping[str, Any]]) -> Iterator
 
 
 def _read(database: Backend, folder: Path, table: Table) -> ir.Table:
-    path = folder / f"{table.name}.parquet"
-    if not path.exists():
-        raise FileNotFoundError(f"{path} is missing: the stage that writes {table.name} has not run")
-    found = pq.read_schema(path)
-    if not found.remove_metadata().equals(table.arrow):
-        raise TableError(f"{path} is not a {table.name} table: found {found.names}, expected {table.names}")
-    return database.read_parquet(str(path), table_name=table.name, file_row_number=True)
+    """The table, and in PLACE the number of each row, over all its files."""
+    paths = files.checked(folder / f"{table.name}.parquet", table)
+    named = [str(path) for path in paths]
+    rows = database.read_parquet(named, table_name=table.name, file_row_number=True, filename=True)
+    counts = (pq.read_metadata(path).num_rows for path in paths)
+    before = rows.filename.cases(*zip(named, accumulate(counts, initial=0), strict=False))
+    return rows.mutate(**{PLACE: rows[PLACE] + before}).drop("filename")
 
 
 def _accounts(database: Backend, accounts: Sequence[Mapping[str, Any]]) -> dict[str, ir.Table]:

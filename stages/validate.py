@@ -7,7 +7,7 @@ Reads   data/canonical/{products,events,reviews,users,relations,refused}.parquet
         reports/ingest.json             rows in, kept, duplicate and refused, by file
 Writes  data/docs/                      Data Docs: every expectation, what was observed, offending and refused rows
         reports/validation.json         the same as data, with the first offending rows
-        data/snapshot/*.parquet         the canonical files, byte for byte; only when accepted
+        data/snapshot/**/*.parquet      the canonical files, byte for byte; only when accepted
         data/snapshot/profile.json      counts that the next judgement compares with
         data/snapshot/manifest.json     written last: a snapshot with a manifest is complete
 Params  validate                        tandem.params.ValidateParams
@@ -332,7 +332,7 @@ def accept(canonical: Path, snapshot: Path, profile: Profile, facts: Mapping[str
     """Copy the judged files to the snapshot and seal them with a manifest; the kernel copies, no file is in memory."""
     snapshot.mkdir(parents=True)
     for table in measures.SNAPSHOT:
-        shutil.copyfile(canonical / f"{table.name}.parquet", snapshot / f"{table.name}.parquet")
+        files.copy(canonical / f"{table.name}.parquet", snapshot / f"{table.name}.parquet")
     data_hash = files.hash_folder(snapshot)
     files.write_json(profile.json(), snapshot / "profile.json")
     files.write_json({**facts, "data_hash": data_hash}, snapshot / "manifest.json")

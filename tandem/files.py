@@ -1,8 +1,10 @@
 """Read and write tables, arrays and JSON so that equal content gives equal bytes."""
 
+import functools
 import hashlib
 import json
 import logging
+import shutil
 import zipfile
 import zlib
 from collections.abc import Iterable
@@ -23,19 +25,36 @@ ROW_GROUP = 262_144
 """Rows that are written at once."""
 
 
-def read(path: Path, table: Table) -> pd.DataFrame:
-    """The Parquet file at `path` as a frame with exactly the columns of `table`, in order.
+def of(path: Path) -> list[Path]:
+    """The Parquet files of a table: the one at `path`, or those in that folder by name; none if it is absent."""
+    return sorted(path.glob("*.parquet")) if path.is_dir() else [path] if path.exists() else []
+
+
+def checked(path: Path, table: Table) -> list[Path]:
+    """The Parquet files at `path`, in order, each with exactly the columns of `table`.
 
     Raises:
-        FileNotFoundError: no such file.
-        TableError: its columns or types are not those of `table`.
+        FileNotFoundError: there is none.
+        TableError: columns or types are not those of `table`.
     """
-    if not path.exists():
+    found = of(path)
+    if not found:
         raise FileNotFoundError(f"{path} is missing: the stage that writes {table.name} has not run")
-    found = pq.read_schema(path)
-    if not found.remove_metadata().equals(table.arrow):
-        raise TableError(f"{path} is not a {table.name} table: found {found.names}, expected {table.names}")
-    return pq.read_table(path).to_pandas()
+    for file in found:
+        columns = pq.read_schema(file)
+        if not columns.remove_metadata().equals(table.arrow):
+            raise TableError(f"{file} is not a {table.name} table: found {columns.names}, expected {table.names}")
+    return found
+
+
+def read(path: Path, table: Table) -> pd.DataFrame:
+    """The Parquet file at `path`, or those in that folder, as a frame with exactly the columns of `table`, in order.
+
+    Raises:
+        FileNotFoundError: there is none.
+        TableError: columns or types are not those of `table`.
+    """
+    return pa.concat_tables(pq.read_table(file) for file in checked(path, table)).to_pandas()
 
 
 def write(frame: pd.DataFrame, path: Path, table: Table) -> None:
@@ -76,9 +95,9 @@ def write_batches(batches: Iterable[pa.RecordBatch], path: Path, table: Table) -
                     [waiting, pa.Table.from_batches([batch]).select(table.names).cast(table.arrow)]
                 )
                 while waiting.num_rows >= ROW_GROUP:
-                    out.write_table(waiting.slice(0, ROW_GROUP), ROW_GROUP)
+                    out.write_table(waiting.slice(0, ROW_GROUP).combine_chunks(), ROW_GROUP)  # pages end with chunks
                     count, waiting = count + ROW_GROUP, waiting.slice(ROW_GROUP)
-            out.write_table(waiting, ROW_GROUP)
+            out.write_table(waiting.combine_chunks(), ROW_GROUP)
             count += waiting.num_rows
 
     try:
@@ -86,6 +105,21 @@ def write_batches(batches: Iterable[pa.RecordBatch], path: Path, table: Table) -
     except (KeyError, pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError) as error:
         raise TableError(f"{table.name}: {error}") from error
     log.info("wrote %s: %d rows", path, count)
+    return count
+
+
+def copy(table: Path, to: Path) -> int:
+    """Make `to` a copy of a table's file or folder of files, each file all or nothing, and count the rows."""
+    if table.is_dir() and to.is_file():
+        to.unlink()
+    found = of(table)
+    targets = [to / path.name if table.is_dir() else to for path in found]
+    for path in set(of(to)) - set(targets):
+        path.unlink()
+    for path, target in zip(found, targets, strict=True):
+        _write_bytes(target, functools.partial(shutil.copyfile, path))
+    count = sum(pq.read_metadata(path).num_rows for path in found)
+    log.info("wrote %s: %d rows", to, count)
     return count
 
 

@@ -1,13 +1,12 @@
 """From raw rows to canonical tables: every row is kept, a duplicate, or refused with a reason; none gets lost.
 
 A row's path: raw text → mapped cells → first rule that applies → kept, duplicate or refused. What a row says by itself
-is judged once and kept (`tandem.data.parts`); what depends on other rows is settled here, over all of them.
+is judged once and kept (`tandem.data.parts`); what depends on other rows is settled (`tandem.data.settling`), and what
+new rows do not touch is kept, too (`tandem.data.increments`).
 """
 
-import json
 import logging
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -20,28 +19,19 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tandem import files
-from tandem.data import categories, choices, cleaning, exports, inferred, pictures, schema, settling
+from tandem.data import categories, choices, cleaning, exports, inferred, output, pictures, schema, settling
 from tandem.data.engine import Engine, EngineName, open_engine
 from tandem.data.entries import Picture
-from tandem.data.parts import SCRATCH, Part, Parts, RawFile
+from tandem.data.increments import Increment
+from tandem.data.parts import KEPT, SCRATCH, Part, Parts, RawFile
 from tandem.data.records import Keep, before
-from tandem.data.schema import Table
 from tandem.data.settling import Settled
 from tandem.data.sources import Source
 from tandem.errors import SourceError, TableError
-from tandem.params import CleaningParams, Identifier, IngestParams
-from tandem.privacy import attributes, masking, pseudonyms
+from tandem.params import CleaningParams, IngestParams
+from tandem.privacy import attributes, pseudonyms
 
 log = logging.getLogger(__name__)
-
-ORDER = {
-    "products": ["product_id"],
-    "events": ["time", "file", "row"],
-    "reviews": ["time", "file", "row"],
-    "users": ["user_id"],
-    "relations": ["product_id", "other_id", "kind"],
-    "refused": ["table", "file", "row"],
-}
 
 
 @dataclass(frozen=True)
@@ -49,8 +39,17 @@ class _Read:
     """The judged rows of one table's raw files."""
 
     rows: ir.Table
-    files: list[RawFile]
-    repaired: Counter[str]  # cells by what was done to them
+    parts: list[Part]
+
+    @property
+    def files(self) -> list[RawFile]:
+        """The raw files."""
+        return [file for part in self.parts for file in part.files]
+
+    @property
+    def repaired(self) -> Counter[str]:
+        """Cells by what was done to them."""
+        return sum((Counter(part.repaired) for part in self.parts), Counter())
 
 
 def make(
@@ -69,7 +68,7 @@ def make(
         source: how the raw files are read.
         raw: their folder.
         key: makes the users' pseudonyms.
-        tables: folder for `<table>.parquet`, one for each of schema.TABLES.
+        tables: folder for `<table>.parquet`, one for each of schema.TABLES; that of events holds a file for each month.
         parts: folder in which judged rows are kept for the next run, and scratch files meanwhile.
         params: what is cleaned, masked and let through.
         keep: is told of the id and pseudonym of each user that is read, if given.
@@ -87,13 +86,15 @@ def make(
     found = exports.find(source, raw)
     with open_engine(source.timezone, parts / SCRATCH, engine_name) as engine:
         read = _read(engine, source, found, Parts(engine, parts, source, raw, key, params, keep))
-        settled = settling.settle(engine, {name: of.rows for name, of in read.items()}, source, params.cleaning)
-        rows, repaired = _tables(engine, settled, source, params.cleaning)
-        rows["products"], pictured = _with_pictures(engine, rows["products"], source, raw)
-        counts = {
-            name: files.write_batches(_output(engine, rows.get(name), table, params), tables / f"{name}.parquet", table)
-            for name, table in schema.TABLES.items()
-        }
+        events = [part.path for part in read["events"].parts] if "events" in read else []
+        increment = Increment(engine, parts / KEPT, events, source, params)
+        judged = {name: of.rows for name, of in read.items()}
+        settled = settling.settle(engine, judged, source, params.cleaning, increment.before)
+        log.info("settled %s", ", ".join(settled))
+        finished = increment.finish(settled)
+        months = engine.read(files.of(finished["events"]))
+        rows, repaired, pictured = _tables(engine, settled, months, source, raw, params.cleaning)
+        counts = _write(engine, rows, finished, tables)
         accounts = [account for name in read for account in _account(name, read[name].files, settled[name])]
     derived = counts["products"] - sum(a["kept"] for a in accounts if a["table"] == "products")
     _compare(counts, accounts, derived)
@@ -102,16 +103,25 @@ def make(
         "key_id": pseudonyms.key_id(key),
         "products_from_events": derived,
         "unmapped_files": found.unmapped,
-        "span": _span(tables / "events.parquet"),
+        "span": _span(files.of(finished["events"])),
+        "pictures": pictured,
         **_report(accounts),
     }
-    refused = sum((Counter(total["rules"]) for total in report["totals"].values()), Counter())
-    cells = sum((table.repaired for table in read.values()), Counter())
-    report["cleaning"] = cleaning.report(params.cleaning, refused, repaired | _of_cells(cells))
-    report["masked"] = {kind: cells[kind] for kind in params.privacy.masked}
-    report["pictures"] = pictured
+    report |= _cleaned(report["totals"], read, repaired, params)
     _tell(report)
     return report
+
+
+def _cleaned(
+    totals: dict[str, dict[str, Any]], read: dict[str, _Read], repaired: dict[str, dict[str, Any]], params: IngestParams
+) -> dict[str, Any]:
+    """What the cleaning rules refused and repaired, and how many identifiers were masked."""
+    refused = sum((Counter(total["rules"]) for total in totals.values()), Counter())
+    cells = sum((table.repaired for table in read.values()), Counter())
+    return {
+        "cleaning": cleaning.report(params.cleaning, refused, repaired | _of_cells(cells)),
+        "masked": {kind: cells[kind] for kind in params.privacy.masked},
+    }
 
 
 def _of_cells(repaired: Counter[str]) -> dict[str, dict[str, int]]:
@@ -130,9 +140,7 @@ def _read(engine: Engine, source: Source, found: exports.Exports, parts: Parts) 
         if made:
             _check_told(source, name, made)
             _check_places(name, made)
-            rows = engine.read([part.path for part in made])
-            repaired = sum((Counter(part.repaired) for part in made), Counter())
-            read[name] = _Read(rows, [file for part in made for file in part.files], repaired)
+            read[name] = _Read(engine.read([part.path for part in made]), made)
     parts.keep(block for blocks in found.of.values() for block, _ in blocks)
     return read
 
@@ -165,28 +173,27 @@ def _check_places(table: str, parts: list[Part]) -> None:
 
 
 def _tables(
-    engine: Engine, settled: dict[str, Settled], source: Source, params: CleaningParams
-) -> tuple[dict[str, ir.Table], dict[str, dict[str, Any]]]:
-    """The canonical tables, rows in no order yet, attributes and records still maps; and what was repaired, by rule."""
-    kept = {name: of.kept() for name, of in settled.items()}
-    refused = [of.refused(schema.TABLES[name]) for name, of in settled.items()]
-    if any(block.session_gap_minutes for block in source.events):
-        kept["events"] = inferred.with_sessions(kept["events"])
-    if any(block.order_gap_minutes for block in source.events):
-        kept["events"] = inferred.with_orders(kept["events"])
-    products, repaired = _catalogue(engine, kept, source, params)
-    return {**kept, "products": products, "refused": ibis.union(*refused)}, repaired
+    engine: Engine, settled: dict[str, Settled], events: ir.Table, source: Source, raw: Path, params: CleaningParams
+) -> tuple[dict[str, ir.Table], dict[str, dict[str, Any]], dict[str, int] | None]:
+    """The tables but events and refused, rows in no order yet; what was repaired, by rule; and how many pictures."""
+    rows = {name: of.kept() for name, of in settled.items()}
+    products, repaired = _catalogue(engine, rows, events, source, params)
+    rows["products"], pictured = _with_pictures(engine, products, source, raw)
+    return rows, repaired, pictured
 
 
 def _catalogue(
-    engine: Engine, kept: dict[str, ir.Table], source: Source, params: CleaningParams
+    engine: Engine, kept: dict[str, ir.Table], events: ir.Table, source: Source, params: CleaningParams
 ) -> tuple[ir.Table, dict[str, dict[str, Any]]]:
-    """Every product: of the files, and where the source says so, of the events; else those that reviews are about."""
+    """Every product: of the files, and where the source says so, of the events; else those that reviews are about.
+
+    `kept` are judged rows, with all that was told; `events` are the table's.
+    """
     repaired: dict[str, dict[str, Any]] = {}
     products = kept["products"].select(schema.PRODUCTS.names)
     if told := source.products_from_events:
         texts = {name: engine.store(ranked) for name, ranked in inferred.told_texts(kept["events"], told).items()}
-        products = inferred.with_products_of_events(products, kept["events"], told, texts)
+        products = inferred.with_products_of_events(products, events, told, texts)
         choice = params.product_choice
         repaired["product_choice"] = choices.record(texts, choice.examples) if choice.enabled else {}
     if not source.knows_products:
@@ -225,39 +232,17 @@ def _places(raw: Path, archive: str | None) -> pa.Table:
     return index.set_column(0, "name", names)
 
 
-def _output(engine: Engine, rows: ir.Table | None, table: Table, params: IngestParams) -> Iterator[pa.RecordBatch]:
-    """The rows in order, in exactly the table's columns."""
-    if rows is None:
-        return iter(())
-    ids = [name for name in table.names if name in ("event_id", "review_id")]  # made after the rows are in order
-    sorted_ = rows.select(*(n for n in table.names if n not in ids), *(["file", "row"] if ids else [])).order_by(
-        ORDER[table.name]
-    )
-    made = sorted_.mutate(**{name: sorted_.file + ":" + sorted_.row.cast("string") for name in ids})
-    written = (_with_json(batch) for batch in engine.batches(made.select(table.names)))
-    masked = params.privacy.masked
-    return (_masked(batch, masked) for batch in written) if table is schema.REFUSED and masked else written
-
-
-def _masked(batch: pa.RecordBatch, kinds: tuple[Identifier, ...]) -> pa.RecordBatch:
-    """Refused rows without direct identifiers: any cell may hold what does not belong there."""
-    for name in ("reason", "record"):
-        texts, _ = masking.mask(batch.column(name), kinds)
-        batch = batch.set_column(batch.schema.get_field_index(name), name, texts)
-    return batch
-
-
-def _with_json(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """The batch with its maps as JSON objects, names in alphabetical order."""
-    for place, field in enumerate(batch.schema):
-        if pa.types.is_map(field.type):
-            texts = [None if cells is None else _json(dict(cells)) for cells in batch.column(place).to_pylist()]
-            batch = batch.set_column(place, field.name, pa.array(texts, pa.string()))
-    return batch
-
-
-def _json(cells: dict[str, str | None]) -> str:
-    return json.dumps(cells, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+def _write(engine: Engine, rows: dict[str, ir.Table], finished: dict[str, Path], tables: Path) -> dict[str, int]:
+    """Write every table, those that are `finished` as they are, and count the rows."""
+    counts = {}
+    for name, table in schema.TABLES.items():
+        to = tables / f"{name}.parquet"
+        if name in finished:
+            counts[name] = files.copy(finished[name], to)
+        else:
+            found = output.batches(engine, rows[name], table, ()) if name in rows else iter(())
+            counts[name] = files.write_batches(found, to, table)
+    return counts
 
 
 def _account(name: str, read: list[RawFile], settled: Settled) -> list[dict[str, Any]]:
@@ -288,19 +273,18 @@ def _compare(counts: dict[str, int], accounts: list[dict[str, Any]], derived: in
             raise TableError(f"{name} has {count} rows where the account says {expected}")
 
 
-def _span(events: Path) -> list[str] | None:
+def _span(events: list[Path]) -> list[str] | None:
     """Times of the first and last event, which are in order."""
-    with pq.ParquetFile(events) as file:
-        if not file.metadata.num_rows:
-            return None
-        groups = [file.read_row_group(place, ["time"])["time"] for place in (0, file.num_row_groups - 1)]
-    return [time.as_py().isoformat() for time in (groups[0][0], groups[1][-1])]
+    times = [pq.read_table(path, columns=["time"])["time"] for path in (events[0], events[-1])]
+    return [times[0][0].as_py().isoformat(), times[1][-1].as_py().isoformat()] if len(times[0]) else None
 
 
 def _report(accounts: list[dict[str, Any]]) -> dict[str, Any]:
     """The account by table and by file; no clock and no path, so that it is the same again."""
     return {
-        "totals": {name: _total([a for a in accounts if a["table"] == name]) for name in ORDER if name != "refused"},
+        "totals": {
+            name: _total([a for a in accounts if a["table"] == name]) for name in schema.TABLES if name != "refused"
+        },
         "files": accounts,
     }
 

@@ -17,34 +17,107 @@ Store = Callable[[ir.Table], ir.Table]
 
 SAID = ["user_id", "product_id", "kind", "order_id", "quantity", "unit_price"]
 ACTED = ["place", "file", "row", "time", "microseconds", *SAID]
+ASKED = [*ACTED, "user", "met"]
+"""Of the columns of judged events, those that the rules look at."""
+
 BOUNDED = {"max_price": ("unit_price", "price"), "max_quantity": ("quantity", "stock")}
 """The columns of the tables that a bound of `impossible_value` is for."""
+
+QUARTERS, SECONDS = "quarters", "seconds"
+ODD: Mapping[str, Callable[[ir.Table], ir.IntegerValue]] = {
+    QUARTERS: lambda rows: rows.microseconds // 60_000_000 % 15,  # 0 at midnight in every time zone of today
+    SECONDS: lambda rows: rows.microseconds // 1_000_000 % 60,
+}
+"""Minutes past the quarter of an hour, and seconds past the minute."""
 
 LARGEST = 1e13
 """What is larger is not written out in a reason."""
 
 
-def clean(live: ir.Table, params: CleaningParams, store: Store) -> list[ir.Table]:
-    """What each rule that finds any of the events refuses, stored: each row by the first rule that finds it.
+class Facts(NamedTuple):
+    """What rules ask of all events together."""
 
-    A rule first asks a slim copy, two hashes and a time per row, whose rows it has to look at: mostly nobody's. The
-    hashes only narrow down; what a rule finds is decided on the columns themselves.
+    kinds: dict[str, dict[str, int]]  # of each kind, how many `rows`, and how many with odd QUARTERS and SECONDS
+    most: int  # events of the user with the most of them, or more
+
+    def fine(self, odd: str) -> list[str]:
+        """The kinds whose times are fine enough: more than half of them are `odd`, not 0.
+
+        Times by the day say nothing about actions in an hour, and those by the minute nothing about pauses of seconds.
+        """
+        return sorted(kind for kind, counts in self.kinds.items() if 2 * counts[odd] > counts["rows"])
+
+    def moved(self, gone: Mapping[str, Mapping[str, int]], come: Mapping[str, Mapping[str, int]]) -> "Facts":
+        """The facts without some events and with others, given the `kinds` of both."""
+        found = {kind: dict(counts) for kind, counts in self.kinds.items()}
+        for sign, counted in ((-1, gone), (1, come)):
+            for kind, counts in counted.items():
+                of = found.setdefault(kind, dict.fromkeys(counts, 0))
+                of.update({name: of[name] + sign * count for name, count in counts.items()})
+        return Facts({kind: counts for kind, counts in found.items() if counts["rows"]}, self.most)
+
+    def dominated(self, bounds: DominantUser) -> bool:
+        """Whether some user may have more than a share of all events."""
+        return self.most > sum(counts["rows"] for counts in self.kinds.values()) * bounds.max_share
+
+
+class Slim(NamedTuple):
+    """The events in question, a slim copy of them, and the facts of all events."""
+
+    live: ir.Table  # as they were given
+    rows: ir.Table  # `place`, MET, `kind`, `time` and whether a value is `beyond` its bounds
+    users: ir.Table  # `user`, `events`
+    facts: Facts
+    store: Store
+
+
+def slim(live: ir.Table, params: CleaningParams, store: Store, facts: Facts | None = None) -> Slim:
+    """What `clean` asks first: two hashes and a time of each event.
 
     Args:
-        live: `place`, `file`, `row`, MET of `tandem.data.mapping` and the columns of events; stored or in files.
+        live: `place`, `file`, `row`, MET of `tandem.data.mapping` and the columns of events; stored or in files. All
+            events, or, where users stand `apart`, all those of some users.
         params: the rules' switches and bounds.
-        store: keeps what lies between and what each rule found.
+        store: keeps it.
+        facts: of all events, where `live` are those of some users; else they are taken from `live`.
     """
-    slim = _slim(live, params, store)
+    beyond = ibis.or_(*(applies for applies, _ in _beyond(live, params.impossible_value)))
+    rows = store(live.select("place", "user", "met", "kind", "time", "microseconds", beyond=beyond))
+    users = store(rows.filter(rows.user.notnull()).group_by("user").agg(events=ibis._.count()))
+    most = users.events.max().to_pyarrow().as_py() or 0
+    known = facts or Facts(kinds(rows), 0)
+    return Slim(live, rows, users, known._replace(most=max(known.most, most)), store)
+
+
+def kinds(live: ir.Table) -> dict[str, dict[str, int]]:
+    """What `Facts.kinds` says of the events."""
+    odd = {name: (of(live) != 0).cast("int64").sum() for name, of in ODD.items()}
+    counted = live.group_by("kind").agg(rows=live.count(), **odd)
+    return {found.pop("kind"): found for found in counted.to_pyarrow().to_pylist()}
+
+
+def apart(before: Facts, now: Facts, params: CleaningParams) -> bool:
+    """Whether what the rules say of a user's events, at both times, rests on no other user's."""
+    dominant = params.dominant_user.enabled and any(of.dominated(params.dominant_user) for of in (before, now))
+    same = all(before.fine(odd) == now.fine(odd) for odd in ODD)
+    return same and not dominant and not params.price_outlier.enabled
+
+
+def clean(slim: Slim, params: CleaningParams) -> list[ir.Table]:
+    """What each rule that finds any of the events refuses, stored: each row by the first rule that finds it.
+
+    A rule first asks the slim copy whose rows it has to look at: mostly nobody's. The hashes only narrow down; what a
+    rule finds is decided on the columns themselves.
+    """
     found: list[ir.Table] = []
     for rule in (r for r in RULES if getattr(params, r.name).enabled):
         bounds = getattr(params, rule.name)
-        suspects = rule.narrow(live, slim, bounds)
+        suspects = rule.narrow(slim, bounds)
         if suspects is None:
             continue
         for earlier in found:
             suspects = suspects.anti_join(earlier, "place")
-        these = store(rule.find(suspects, bounds))
+        these = slim.store(rule.find(suspects, bounds))
         if some(these):
             found.append(these)
     return found
@@ -80,7 +153,7 @@ def price_outliers(live: ir.Table, bounds: PriceOutlier) -> ir.Table:
 
 def bots(live: ir.Table, bounds: Bot) -> ir.Table:
     """`bot`: the user is faster and broader than a person."""
-    return _bots(_timed(live, live, _quarters), bounds)
+    return _bots(_timed(live, Facts(kinds(live), 0), QUARTERS), bounds)
 
 
 def dominant_users(live: ir.Table, bounds: DominantUser) -> ir.Table:
@@ -101,7 +174,7 @@ def near_duplicates(live: ir.Table, bounds: NearDuplicate) -> ir.Table:
 
     Of a run of such events, each within the window of the one before, the first is kept.
     """
-    return _repeated(_timed(live, live, _seconds), bounds)
+    return _repeated(_timed(live, Facts(kinds(live), 0), SECONDS), bounds)
 
 
 def report(
@@ -182,49 +255,21 @@ def _close(rows: ir.Table, same: Any, bounds: NearDuplicate) -> ir.BooleanValue:
     return ibis.or_(*((rows.kind == k) & (pause <= round(w * 1_000_000)) for k, w in windows)).fill_null(False)
 
 
-def _timed(rows: ir.Table, told: ir.Table, odd: Callable[[ir.Table], ir.IntegerValue]) -> ir.Table:
-    """The rows of kinds whose times, in `told`, are fine enough: more than half of them are `odd`, not 0.
-
-    Times by the day say nothing about actions in an hour, and those by the minute nothing about pauses of seconds.
-    """
-    shares = told.group_by("kind").agg(share=(odd(told) != 0).cast("float64").mean())
-    return rows.semi_join(shares.filter(shares.share > 0.5), "kind")
+def _timed(rows: ir.Table, facts: Facts, odd: str) -> ir.Table:
+    """The rows of kinds whose times are fine enough."""
+    return rows.filter(rows.kind.isin(facts.fine(odd)))
 
 
-def _quarters(rows: ir.Table) -> ir.IntegerValue:
-    """Minutes past the quarter of an hour: 0 at midnight in every time zone of today."""
-    return rows.microseconds // 60_000_000 % 15
-
-
-def _seconds(rows: ir.Table) -> ir.IntegerValue:
-    return rows.microseconds // 1_000_000 % 60
-
-
-class _Slim(NamedTuple):
-    """What is asked of all rows."""
-
-    rows: ir.Table  # `place`, MET, `kind`, `time` and whether a value is `beyond` its bounds
-    users: ir.Table  # `user`, `events`
-    store: Store
-
-
-def _slim(live: ir.Table, params: CleaningParams, store: Store) -> _Slim:
-    beyond = ibis.or_(*(applies for applies, _ in _beyond(live, params.impossible_value)))
-    rows = store(live.select("place", "user", "met", "kind", "time", "microseconds", beyond=beyond))
-    users = store(rows.filter(rows.user.notnull()).group_by("user").agg(events=ibis._.count()))
-    return _Slim(rows, users, store)
-
-
-def _where_beyond(live: ir.Table, slim: _Slim, bounds: ImpossibleValue) -> ir.Table | None:
+def _where_beyond(slim: Slim, bounds: ImpossibleValue) -> ir.Table | None:
     beyond = slim.rows.filter(slim.rows.beyond)
-    return live.semi_join(beyond, "place") if some(beyond) else None
+    return slim.live.semi_join(beyond, "place") if some(beyond) else None
 
 
-def _all(live: ir.Table, slim: _Slim, bounds: Rule) -> ir.Table | None:
-    return live
+def _all(slim: Slim, bounds: Rule) -> ir.Table | None:
+    return slim.live
 
 
-def _of_busy(live: ir.Table, slim: _Slim, bounds: Bot) -> ir.Table | None:
+def _of_busy(slim: Slim, bounds: Bot) -> ir.Table | None:
     """Events of users with more of them in some hour than the bound: no others can have more on average.
 
     The average is left to the rule, for the kinds whose times count alone have a say in it.
@@ -233,26 +278,26 @@ def _of_busy(live: ir.Table, slim: _Slim, bounds: Bot) -> ir.Table | None:
     theirs = slim.rows.semi_join(many, "user")
     hours = theirs.group_by("user", hour=theirs.time.truncate("h")).agg(events=ibis._.count())
     busy = slim.store(hours.filter(hours.events > bounds.max_actions_per_hour).select("user").distinct())
-    return _acted(live, slim, slim.rows.semi_join(busy, "user"), _quarters) if some(busy) else None
+    return _acted(slim, slim.rows.semi_join(busy, "user"), QUARTERS) if some(busy) else None
 
 
-def _if_dominated(live: ir.Table, slim: _Slim, bounds: DominantUser) -> ir.Table | None:
-    most = slim.users.events.max().to_pyarrow().as_py()
-    return live if most and most > slim.rows.count().to_pyarrow().as_py() * bounds.max_share else None
+def _if_dominated(slim: Slim, bounds: DominantUser) -> ir.Table | None:
+    return slim.live if slim.facts.dominated(bounds) else None
 
 
-def _of_hasty(live: ir.Table, slim: _Slim, bounds: NearDuplicate) -> ir.Table | None:
+def _of_hasty(slim: Slim, bounds: NearDuplicate) -> ir.Table | None:
     """Events of users with products that they met twice within the window."""
     asked = slim.rows.filter(slim.rows.user.notnull() & slim.rows.kind.isin(list(bounds.window_s)))
     close = asked.mutate(close=_close(asked, ibis.window(group_by="met", order_by="time"), bounds))
     hasty = slim.store(close.filter(close.close).select("met").distinct())
-    return _acted(live, slim, asked.semi_join(hasty, "met"), _seconds) if some(hasty) else None
+    return _acted(slim, asked.semi_join(hasty, "met"), SECONDS) if some(hasty) else None
 
 
-def _acted(live: ir.Table, slim: _Slim, few: ir.Table, odd: Callable[[ir.Table], ir.IntegerValue]) -> ir.Table:
+def _acted(slim: Slim, few: ir.Table, odd: str) -> ir.Table:
     """The events at the places of `few`, of kinds whose times are fine enough."""
-    # Stored first: in one query with the few kinds, DuckDB makes its hash table of all events.
-    return slim.store(live.semi_join(slim.store(_timed(few, slim.rows, odd).select("place")), "place").select(ACTED))
+    # Stored first: in one query with what narrows them down, DuckDB makes its hash table of all events.
+    places = slim.store(_timed(few, slim.facts, odd).select("place"))
+    return slim.store(slim.live.semi_join(places, "place").select(ACTED))
 
 
 def _decimal(value: ir.FloatingValue) -> ir.StringValue:
@@ -265,7 +310,7 @@ class _Rule(NamedTuple):
     """A rule: which rows it has to look at, None where there are none, and which of them it refuses."""
 
     name: str
-    narrow: Callable[[ir.Table, _Slim, Any], ir.Table | None]
+    narrow: Callable[[Slim, Any], ir.Table | None]
     find: Callable[[ir.Table, Any], ir.Table]
 
 

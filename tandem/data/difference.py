@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from ibis.backends.duckdb import Backend
 from numpy.typing import NDArray
 
+from tandem import files
 from tandem.data import schema
 from tandem.data.engines import duckdb
 from tandem.errors import TableError
@@ -112,19 +113,19 @@ def _open(a: Path, b: Path) -> Iterator[tuple[Tables, Tables]]:
 def _tables(database: Backend, folder: Path, name: str) -> Tables:
     """Every table, without rows where the folder has no file of it."""
     found = {table.name: folder / f"{table.name}.parquet" for table in TABLES}
-    if not any(path.is_file() for path in found.values()):
+    if not any(map(files.of, found.values())):
         raise TableError(f"{folder} is no snapshot: it has none of {', '.join(path.name for path in found.values())}")
     return {
-        table.name: database.read_parquet(str(found[table.name]), table_name=f"{name}_{table.name}")
-        if found[table.name].is_file()
+        table.name: database.read_parquet(paths, table_name=f"{name}_{table.name}")
+        if (paths := [str(path) for path in files.of(found[table.name])])
         else database.create_table(f"{name}_{table.name}", schema=ibis.schema(table.arrow))
         for table in TABLES
     }
 
 
 def _rows(folder: Path, table: schema.Table) -> int | None:
-    path = folder / f"{table.name}.parquet"
-    return int(pq.read_metadata(path).num_rows) if path.is_file() else None
+    paths = files.of(folder / f"{table.name}.parquet")
+    return sum(pq.read_metadata(path).num_rows for path in paths) if paths else None
 
 
 def _users(tables: Tables) -> ir.Table:

@@ -6,21 +6,25 @@ import ibis
 import ibis.expr.types as ir
 
 from tandem.data import choices
-from tandem.data.sources import FromEvents
+from tandem.data.sources import FromEvents, Source
 
 TOLD = ["time", "file", "row"]
 """The order of events, ties in the order of the raw rows."""
 
 
-def with_sessions(events: ir.Table) -> ir.Table:
-    """Events with a session where none is told and `session_gap_minutes` asks for it."""
-    return _with_runs(events, "session_id", events.session_gap_minutes, events.session_gap_minutes.notnull())
+def asked(source: Source) -> bool:
+    """Whether sessions or orders are inferred."""
+    return any(block.session_gap_minutes or block.order_gap_minutes for block in source.events)
 
 
-def with_orders(events: ir.Table) -> ir.Table:
-    """Events with an order where none is told of a purchase and `order_gap_minutes` asks for it."""
-    asked = events.order_gap_minutes.notnull() & (events.kind == "purchase")
-    return _with_runs(events, "order_id", events.order_gap_minutes, asked)
+def with_runs(events: ir.Table, source: Source) -> ir.Table:
+    """Events with a session and an order where none is told and the source asks for it; all those of their users."""
+    if any(block.session_gap_minutes for block in source.events):
+        events = _with_runs(events, "session_id", events.session_gap_minutes, events.session_gap_minutes.notnull())
+    if any(block.order_gap_minutes for block in source.events):
+        wanted = events.order_gap_minutes.notnull() & (events.kind == "purchase")
+        events = _with_runs(events, "order_id", events.order_gap_minutes, wanted)
+    return events
 
 
 def _with_runs(events: ir.Table, name: str, gap: ir.IntegerValue, asked: ir.BooleanValue) -> ir.Table:
@@ -33,8 +37,8 @@ def _with_runs(events: ir.Table, name: str, gap: ir.IntegerValue, asked: ir.Bool
     pause = asked.microseconds - asked.microseconds.lag().over(own)
     begun = asked.mutate(begins=(pause / 60_000_000 > asked.gap).fill_null(True))
     so_far = ibis.window(group_by=["asked", "user_id"], order_by=TOLD, preceding=None, following=0)
-    counted = begun.mutate(place=begun.begins.cast("int64").sum().over(so_far))
-    first = ibis.window(group_by=["asked", "user_id", "place"], order_by=TOLD)
+    counted = begun.mutate(nth_run=begun.begins.cast("int64").sum().over(so_far))
+    first = ibis.window(group_by=["asked", "user_id", "nth_run"], order_by=TOLD)
     run = counted.file.first().over(first) + ":" + counted.row.first().over(first).cast("string")
     return counted.mutate(**{name: counted.asked.ifelse(run, counted[name])}).select(events.columns)
 

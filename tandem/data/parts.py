@@ -30,6 +30,9 @@ INDEX = "index.json"
 SCRATCH = "scratch"
 """A folder beside the parts for what does not fit into memory meanwhile."""
 
+KEPT = "kept"
+"""A folder beside the parts for what `tandem.data.increments` keeps."""
+
 SHOWN = 10
 """New keys of JSON that are told by name."""
 
@@ -115,7 +118,7 @@ class Parts:
         """Remove the parts of all other blocks, keys and code."""
         kept = {f"{block.table.name}-{self._fingerprint(block)}" for block in blocks}
         for folder in self._folder.iterdir() if self._folder.is_dir() else ():
-            if folder.name not in {*kept, SCRATCH}:
+            if folder.name not in {*kept, SCRATCH, KEPT}:
                 shutil.rmtree(folder)
 
     def _read(

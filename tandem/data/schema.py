@@ -79,7 +79,7 @@ PRODUCTS = Table(
 
 EVENTS = Table(
     "events",
-    "one row per thing a user did with a product, in order of time and raw row",
+    "one row per thing a user did with a product, in order of time and raw row; a folder with a file for each month",
     ("event_id",),
     (
         Column("event_id", pa.string(), f"raw file and row it came from: `file:row`, {ROW}"),

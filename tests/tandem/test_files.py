@@ -64,6 +64,44 @@ def test_a_frame_that_does_not_fit_is_refused_and_nothing_is_written(frame: pd.D
     assert not list(tmp_path.iterdir())
 
 
+def test_a_folder_is_one_table_its_files_in_order_of_names(tmp_path: Path) -> None:
+    for name in "bac":
+        files.write(_relations((name, "x", "complement")), tmp_path / "r" / f"{name}.parquet", schema.RELATIONS)
+    assert files.read(tmp_path / "r", schema.RELATIONS)["product_id"].tolist() == ["a", "b", "c"]
+    pq.write_table(pa.table({"product_id": ["a"]}), tmp_path / "r" / "b.parquet")
+    with pytest.raises(TableError, match=r"b\.parquet is not a relations table"):
+        files.read(tmp_path / "r", schema.RELATIONS)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(FileNotFoundError, match="the stage that writes relations has not run"):
+        files.read(tmp_path / "empty", schema.RELATIONS)
+
+
+def test_a_copy_of_a_table_takes_the_place_of_what_was_there(tmp_path: Path) -> None:
+    one, two, to = _relations(("a", "b", "complement")), _relations(("c", "d", "complement")), tmp_path / "to"
+    files.write(one, tmp_path / "file", schema.RELATIONS)
+    files.write(one, tmp_path / "folder" / "1.parquet", schema.RELATIONS)
+    files.write(two, tmp_path / "folder" / "2.parquet", schema.RELATIONS)
+    assert files.copy(tmp_path / "file", to) == 1
+    assert files.copy(tmp_path / "folder", to) == 2
+    assert files.hash_folder(to) == files.hash_folder(tmp_path / "folder")
+    (tmp_path / "folder" / "1.parquet").unlink()
+    assert files.copy(tmp_path / "folder", to) == 1
+    assert [path.name for path in to.iterdir()] == ["2.parquet"]
+
+
+def test_the_bytes_do_not_tell_how_the_rows_came_in_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So long and different texts that neither a page nor a dictionary holds those of a row group."""
+    monkeypatch.setattr(files, "ROW_GROUP", 30_000)
+    texts = pa.array([f"{number:0100}" for number in range(50_000)])
+    columns = {c.name: pa.array(range(50_000)) if c.name == "row" else texts for c in schema.REFUSED.columns}
+    rows, hashes = pa.table(columns), set()
+    for first in (1, 777, 30_000, 50_000):
+        batches = [*rows.slice(0, first).to_batches(), *rows.slice(first).to_batches(max_chunksize=9_000)]
+        files.write_batches(batches, tmp_path / "r", schema.REFUSED)
+        hashes.add(files.hash_file(tmp_path / "r"))
+    assert len(hashes) == 1
+
+
 def test_a_file_of_another_table_is_refused(tmp_path: Path) -> None:
     pq.write_table(pa.table({"product_id": ["a"]}), tmp_path / "r")
     with pytest.raises(TableError, match=r"not a relations table: found \['product_id'\]"):

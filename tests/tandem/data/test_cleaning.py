@@ -92,7 +92,7 @@ def verdicts(database) -> Callable[..., dict[int, tuple[str, str]]]:
     def judge(rows: list[dict[str, Any]], params: CleaningParams, rule: str = "") -> dict[int, tuple[str, str]]:
         live = with_met(store(database, ibis.memtable(arrow(rows))))
         if not rule:
-            return told(cleaning.clean(live, params, functools.partial(store, database)))
+            return told(cleaning.clean(cleaning.slim(live, params, functools.partial(store, database)), params))
         return told([ALONE[rule](live, getattr(params, rule))] if getattr(params, rule).enabled else [])
 
     return judge
@@ -319,7 +319,7 @@ def test_no_row_is_refused_twice_and_each_has_a_reason(database, params, raw) ->
     params = bounded(params, "price_outlier", enabled=True, min_events=3)
     rows = [event(row, **changes) for row, changes in enumerate(raw, start=1)]
     live = with_met(store(database, ibis.memtable(arrow(rows))))
-    found = told(cleaning.clean(live, params, functools.partial(store, database)))
+    found = told(cleaning.clean(cleaning.slim(live, params, functools.partial(store, database)), params))
     assert set(found) <= set(range(1, len(rows) + 1))
     assert {rule for rule, _ in found.values()} <= {rule.name for rule in cleaning.RULES}
     assert all(reason for _, reason in found.values())
@@ -379,7 +379,7 @@ def test_nothing_of_real_shops_is_refused_as_shipped(database, params, real_data
     rows = rows.mutate(order_id=rows.order_id.cast("string"), microseconds=microseconds)
     live = store(database, with_met(rows))
     assert live.count().to_pyarrow().as_py() > least
-    assert cleaning.clean(live, params, functools.partial(store, database)) == []
+    assert cleaning.clean(cleaning.slim(live, params, functools.partial(store, database)), params) == []
 
 
 @pytest.mark.full
@@ -395,7 +395,7 @@ def test_spark_refuses_the_same_rows_for_the_same_reasons(database, params, tmp_
     rows += [event(50 + i, 60 + i, user_id="w", product_id=f"q{i}") for i in range(20)]
     data = arrow(rows)
     live = with_met(store(database, ibis.memtable(data)))
-    expected = told(cleaning.clean(live, params, functools.partial(store, database)))
+    expected = told(cleaning.clean(cleaning.slim(live, params, functools.partial(store, database)), params))
     builder = SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false")
     builder = builder.config("spark.sql.session.timeZone", "UTC").config("spark.sql.shuffle.partitions", "1")
     spark = builder.getOrCreate()
@@ -403,7 +403,7 @@ def test_spark_refuses_the_same_rows_for_the_same_reasons(database, params, tmp_
         engine = ibis.pyspark.connect(spark)
         pq.write_table(data, tmp_path / "events.parquet")
         live = with_met(engine.read_parquet(tmp_path / "events.parquet"))
-        found = told(cleaning.clean(live, params, lambda table: table.cache()))
+        found = told(cleaning.clean(cleaning.slim(live, params, lambda table: table.cache()), params))
     finally:
         spark.stop()
     assert {rule for rule, _ in expected.values()} == set(ALONE)

@@ -281,7 +281,11 @@ def make(source: Source, raw: Path, work: Path, root: Path) -> list[dict[str, An
 
 def assert_equal(work: Path) -> None:
     for table in schema.TABLES:
-        on_duckdb, on_spark = (files.hash_file(work / name / f"{table}.parquet") for name in ENGINES)
+        on_duckdb, on_spark = (
+            [(path.name, files.hash_file(path)) for path in files.of(work / name / f"{table}.parquet")]
+            for name in ENGINES
+        )
+        assert on_duckdb, table
         assert on_duckdb == on_spark, table
 
 
@@ -298,7 +302,11 @@ def test_a_shop_with_corrections_and_names_from_events_is_the_same(tmp_path: Pat
     raw = tmp_path / "raw"
     raw.mkdir()
     raw.joinpath("events.csv").write_text(SHOP_ROWS)
-    duckdb, spark = make(Source.model_validate(yaml.safe_load(SHOP)), raw, tmp_path, root)
+    source = Source.model_validate(yaml.safe_load(SHOP))
+    make(source, raw, tmp_path, root)
+    assert_equal(tmp_path)
+    raw.joinpath("events-2.csv").write_text(MORE_ROWS)  # to which alone both give their time
+    duckdb, spark = make(source, raw, tmp_path, root)
     assert duckdb == spark
     assert_equal(tmp_path)
     rules = {rule for account in duckdb["files"] for rule in account["rules"]}
@@ -311,7 +319,7 @@ title: a shop for this test
 timezone: Europe/Berlin
 currency: EUR
 events:
-  - files: events.csv
+  - files: events*.csv
     columns: {product_id: Item, user_id: Who, time: When, order_id: Order, quantity: Pieces, unit_price: Price}
     format: csv
     time_formats: ["%d.%m.%Y %H:%M:%S"]
@@ -333,6 +341,12 @@ b-ß,8,25.10.2020 03:41:00,o2,1,0.1,buy,Tea,
 c,8,2020-13-01,o3,1,0.1,buy,C,
 c,8,2020-12-01,o4,1,0.1,buy,Gift VOUCHER,
 c,,2020-12-01,o5,1e7,0.1,buy,C,
+"""
+MORE_ROWS = """Item,Who,When,Order,Pieces,Price,What,name,Told
+a1,7,25.10.2020 02:15:00,,,,look,Straße,x
+a1,7.0,2020-10-25 02:30,,,,look,Straße,x
+b-ß,9,25.10.2020 03:50:00,o1,4,1.5,buy,Thé,
+d,7,31.12.2020 23:59:00,o6,1,1.5,buy,D,
 """
 
 
