@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pandas as pd
 import pytest
 
@@ -16,6 +17,8 @@ from tandem.params import IngestParams
 from tandem.settings import Settings
 
 settings.quiet()
+hypothesis.settings.register_profile("tandem", deadline=None)  # a busy machine is no fault
+hypothesis.settings.load_profile("tandem")
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -103,7 +103,7 @@ def outcome(folder: Path, contents: dict[str, bytes]) -> Result | str:
 
 
 @pytest.mark.slow
-@settings(max_examples=40, deadline=None, derandomize=True, phases=[Phase.explicit, Phase.generate])
+@settings(max_examples=40, derandomize=True, phases=[Phase.explicit, Phase.generate])
 @given(plan=PLANS, seed=st.integers(0, 2**32))
 def test_whatever_is_harmed_the_account_holds_or_one_sentence_says_why(plan, seed, folder) -> None:
     shutil.rmtree(folder, ignore_errors=True)

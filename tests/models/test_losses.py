@@ -34,7 +34,7 @@ def test_an_accidental_hit_is_no_negative() -> None:
     assert loss == pytest.approx(np.log(np.exp(1) + np.exp(2)) - 1, rel=1e-5)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.floats(-3, 3), min_size=6, max_size=6), st.integers(0, 5))
 def test_drawing_everything_once_is_the_full_softmax(values: list[float], product: int) -> None:
     logits = np.array([values], np.float32)

@@ -41,13 +41,13 @@ def assert_same(left: Histories, right: Histories) -> None:
     assert left.products == right.products
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(events, min_size=1, max_size=30).filter(lambda many: any(e.product_id in INDEX for e in many)))
 def test_events_alone_are_encoded_as_the_pipeline_does(many: list[Event]) -> None:
     assert_same(recent.extend(recent.nobody(VOCABULARY.size, 0), many, INDEX), encoded(many))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(events, max_size=20), st.lists(events, min_size=1, max_size=20))
 def test_a_history_goes_on_where_it_ended(earlier: list[Event], later: list[Event]) -> None:
     later = [e.model_copy(update={"time": e.time + timedelta(days=5)}) for e in later]
@@ -57,7 +57,7 @@ def test_a_history_goes_on_where_it_ended(earlier: list[Event], later: list[Even
     assert_same(recent.extend(encoded(earlier), later, INDEX), encoded(earlier + later))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(events, min_size=1, max_size=20).filter(lambda many: any(e.product_id in INDEX for e in many)))
 def test_events_that_the_history_holds_are_not_counted_again(many: list[Event]) -> None:
     known = encoded(many)

@@ -181,7 +181,7 @@ def test_what_is_sent_is_answered_or_refused_as_described(client: TestClient, pa
     operation = schemathesis.openapi.from_dict(client.get("/docs.json").json())[path]["POST"]
 
     @given(operation.as_strategy(generation_mode=mode))
-    @settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=50, suppress_health_check=list(HealthCheck))
     def check(case: schemathesis.Case) -> None:
         # a valid question may still ask for nobody, or for a price_max below price_min
         case.validate_response(post(client, path, case.body), excluded_checks=[positive_data_acceptance])

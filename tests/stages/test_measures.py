@@ -27,7 +27,7 @@ def table(**columns: list[Any]) -> Any:
 
 
 @given(rows=st.lists(st.tuples(LETTERS, LETTERS), max_size=12))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_rows_of_a_key_that_another_row_has_are_counted_and_shown_first(rows: list[tuple]) -> None:
     tables = {"relations": table(product_id=[a for a, _ in rows], other_id=[b for _, b in rows])}
     whole = [pair for pair in rows if None not in pair]
@@ -39,7 +39,7 @@ def test_rows_of_a_key_that_another_row_has_are_counted_and_shown_first(rows: li
 
 
 @given(products=st.sets(st.sampled_from("abc")), asked=st.lists(LETTERS, max_size=12))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_orphans_are_exactly_the_ids_that_products_lacks(products: set[str], asked: list[str | None]) -> None:
     tables = {"products": table(product_id=sorted(products)), "events": table(product_id=asked)}
     expected = [product for product in asked if product and product not in products]

@@ -33,7 +33,7 @@ def test_each_small_integer_has_a_bin_of_its_own() -> None:
 
 
 @given(PRICES, PRICES)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_the_distance_of_the_numbers_lies_within_the_error_bound(a: list[float], b: list[float]) -> None:
     of = [dict(Counter(math.floor(16 * math.log2(x)) for x in side)) for side in (a, b)]
     exact = max(abs(np.mean(np.array(a) <= x) - np.mean(np.array(b) <= x)) for x in (*a, *b))

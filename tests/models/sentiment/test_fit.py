@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
@@ -23,7 +23,6 @@ def test_log_loss_is_that_of_the_book() -> None:
     assert fit.log_loss(np.log([3.0, 1]), np.array([1, 0.5])) == pytest.approx((np.log(4 / 3) + np.log(2)) / 2)
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from("abcdefgh"), st.sampled_from([0.0, 0.5, 1.0])), min_size=1, max_size=40))
 def test_equal_texts_stay_on_one_side(rows) -> None:
     texts, wanted = [text for text, _ in rows], np.array([of for _, of in rows], np.float32)

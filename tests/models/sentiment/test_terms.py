@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from models.sentiment import terms
@@ -35,7 +35,6 @@ def test_texts_without_a_character_know_nothing() -> None:
     assert terms.matrix(terms.hashed([]), np.array([5])).shape == (0, 1)
 
 
-@settings(deadline=None)
 @given(st.lists(st.text(max_size=20), min_size=1, max_size=5))
 def test_rows_have_length_one_or_zero(texts: list[str]) -> None:
     rows = terms.matrix(terms.hashed(texts), terms.columns(terms.hashed(texts[:2]), 1))

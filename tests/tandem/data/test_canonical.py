@@ -442,7 +442,7 @@ def folder(tmp_path_factory) -> Path:
     return tmp_path_factory.mktemp("any")
 
 
-@settings(max_examples=12, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])  # shrinking: minutes
+@settings(max_examples=12, phases=[Phase.explicit, Phase.reuse, Phase.generate])  # shrinking: minutes
 @given(raw=st.lists(ROWS, min_size=1, max_size=2))
 def test_any_row_is_accounted_for_and_no_user_id_gets_out(raw, folder, make) -> None:
     for old in folder.iterdir():

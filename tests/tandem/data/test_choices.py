@@ -61,7 +61,7 @@ def test_where_all_agree_nothing_is_recorded() -> None:
     assert found == {"brand": {"products": 0, "others": 0, "first": []}}
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(st.tuples(st.sampled_from("pq"), st.sampled_from(["a", "b", None]), st.integers(1, 3)), max_size=12),
     st.randoms(use_true_random=False),

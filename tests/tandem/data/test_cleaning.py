@@ -311,7 +311,7 @@ SOME = st.builds(
 
 
 @pytest.mark.slow
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(raw=st.lists(SOME, max_size=12))
 def test_no_row_is_refused_twice_and_each_has_a_reason(database, params, raw) -> None:
     params = bounded(params, "bot", max_actions_per_hour=3, max_products_per_day=1)

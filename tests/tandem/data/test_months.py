@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tandem import files
@@ -27,7 +27,6 @@ def rows(times: list[datetime], zone: str = "UTC") -> pa.Table:
     return pa.table({name: found[name] for name in schema.EVENTS.names})
 
 
-@settings(deadline=None)
 @given(times=st.lists(MOMENTS, max_size=12).map(sorted), size=st.integers(1, 5))
 def test_the_files_in_order_are_the_rows_in_order(times: list[datetime], size: int) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -149,7 +149,6 @@ def test_what_is_no_whole_picture_is_refused_with_a_reason(tmp_path: Path, conte
     assert list(found(tmp_path)) == ["good"]
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from([picture(1), picture(2), b"", b"GIF89a"]))))
 def test_every_picture_offered_is_packed_shared_refused_or_known(tmp_path_factory, offered) -> None:
     folder = tmp_path_factory.mktemp("pictures")

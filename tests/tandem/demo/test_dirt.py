@@ -101,7 +101,7 @@ def test_future_events_are_planted_only_when_asked_for(small, tmp_path, root, ma
     assert (pd.to_datetime(small.rows["Date"], errors="coerce") >= "2026-07-01").sum() == 0
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(rows=st.integers(1, 400), shares=st.lists(st.floats(0, 0.3), min_size=1, max_size=3), seed=st.integers(0, 99))
 def test_each_row_has_at_most_one_flaw_and_each_flaw_its_share(rows, shares, seed) -> None:
     clean = pd.DataFrame({"a": "x", "flaw": ""}, index=range(rows))

@@ -72,7 +72,7 @@ def test_coverage_counts_products_shown_to_anybody_and_no_empty_place() -> None:
     st.permutations(range(1, 9)),
     st.integers(1, 8),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_ndcg_is_scikit_learns(gain: np.ndarray, order: list[int], k: int) -> None:
     gain[:, 0] += 1  # every case has a truth
     truth = np.concatenate([np.zeros((3, 1)), gain], axis=1)
@@ -86,7 +86,7 @@ def test_ndcg_is_scikit_learns(gain: np.ndarray, order: list[int], k: int) -> No
 
 
 @given(arrays(np.float64, (6, 12), elements=st.floats(-3, 3)), st.permutations(range(6)))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_the_order_of_cases_changes_no_metric(scores: np.ndarray, order: list[int]) -> None:
     truth = (np.arange(6 * 12).reshape(6, 12) * 7 % 5 == 1).astype(float)
     truth[:, 0], truth[:, 3] = 0, 1
@@ -101,7 +101,7 @@ def test_the_order_of_cases_changes_no_metric(scores: np.ndarray, order: list[in
 
 
 @given(arrays(np.bool_, (4, 9)), arrays(np.float64, (4, 9), elements=st.floats(-2, 2)))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_a_masked_product_is_never_recommended(masked: np.ndarray, scores: np.ndarray) -> None:
     cases = cases_of(np.ones((4, 9)), masked.astype(float))
     ranked = metrics.rank(Given(np.concatenate([np.zeros((1, 9)), scores])), cases, 9)

@@ -38,7 +38,7 @@ def test_pairing_sees_a_small_steady_difference_that_single_intervals_do_not() -
 
 
 @given(arrays(np.float64, st.integers(1, 40), elements=st.floats(0, 1)))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_the_mean_lies_between_the_extremes_and_bounds_are_in_order(values: np.ndarray) -> None:
     found = intervals(values[:, None], resamples=100, confidence=0.9, seed=0)[0]
     assert values.min() - 1e-9 <= found.low <= found.high <= values.max() + 1e-9

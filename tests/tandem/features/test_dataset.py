@@ -95,7 +95,7 @@ def test_a_dataset_comes_back_and_writes_the_same_bytes(built: Dataset, tmp_path
 
 
 @given(rows=st.lists(st.tuples(st.sampled_from("abcdef"), st.integers(0, 60)), min_size=1, max_size=25))
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_the_future_changes_nothing(make_events, make_products, tmp_path, rows: list[tuple[str, int]]) -> None:
     """A dataset of all events equals that of the events before `as_of`, byte for byte."""
     day = [(pd.Timestamp("2020-01-01") + pd.Timedelta(days=d)).isoformat() for _, d in rows]

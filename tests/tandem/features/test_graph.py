@@ -9,7 +9,7 @@ import ibis
 import pandas as pd
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from tandem.data import schema
 from tandem.features import graph
@@ -83,7 +83,6 @@ events = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(rows=events)
 def test_baskets_are_those_of_the_rankers(database: Any, rows: list[dict[str, Any]]) -> None:
     found = database.to_pyarrow(graph.with_baskets(ibis.memtable(table(rows)))).to_pandas()
@@ -91,7 +90,6 @@ def test_baskets_are_those_of_the_rankers(database: Any, rows: list[dict[str, An
     assert len(set(zip(key, found["basket"], strict=True))) == key.nunique() == found["basket"].nunique()
 
 
-@settings(deadline=None)
 @given(rows=events)
 def test_every_pair_is_counted_as_by_hand(database: Any, rows: list[dict[str, Any]]) -> None:
     frame = table(rows).to_pandas()

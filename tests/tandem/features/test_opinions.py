@@ -160,7 +160,7 @@ def test_tones_that_do_not_fit_are_refused(tone: list[float]) -> None:
         gather(reviewed(("u", "a"), ("v", "b")), np.array(tone))
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(ROWS, st.sampled_from([0.0, 1.0, 7.0, "fit"]), st.randoms(use_true_random=False))
 def test_the_order_of_rows_does_not_matter(rows, strength, random) -> None:
     mixed = random.sample(rows, len(rows))
@@ -169,7 +169,7 @@ def test_the_order_of_rows_does_not_matter(rows, strength, random) -> None:
     assert np.array_equal(one.count, other.count)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(ROWS, st.sampled_from([0.0, 1.0, 7.0, "fit"]))
 def test_products_keep_within_what_was_said(rows, strength) -> None:
     tone = [t for *_, t in rows]

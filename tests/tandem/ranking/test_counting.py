@@ -319,7 +319,7 @@ def test_the_trend_is_chosen_where_it_helps_and_left_where_it_hurts(shop: Shop, 
 
 
 @given(arrays(np.float32, (9, 9), elements=st.floats(-4, 4, width=32)), st.integers(1, 12))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_the_strongest_are_kept_and_nothing_else(weights: np.ndarray, k: int) -> None:
     kept = neighbours.strongest(weights, k).toarray()
     few = neighbours.narrowed(sp.csr_array(weights), k).toarray()
@@ -336,7 +336,7 @@ def test_the_strongest_are_kept_and_nothing_else(weights: np.ndarray, k: int) ->
     arrays(np.float64, (3, 7), elements=st.integers(0, 50).map(float)),
     arrays(np.float32, (60, 7), elements=st.integers(0, 9).map(float)),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_recent_demand_orders_equals_and_never_turns_two_scores_round(scores: np.ndarray, daily: np.ndarray) -> None:
     demand = Demand(daily.astype(np.float32), 0)
     found = base.with_recent(scores, demand)

@@ -12,7 +12,7 @@ from tandem.ranking.ranker import top_k
     arrays(np.bool_, (4, 30)),
     st.integers(1, 40),
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_the_best_are_those_of_a_full_stable_sort(scores: np.ndarray, masked: np.ndarray, k: int) -> None:
     found = top_k(scores, k, masked)
     for row in range(4):

@@ -9,7 +9,7 @@ from tandem.data import exports
 from tandem.data.readers import delimited, encodings
 from tandem.errors import SourceError
 
-SETTINGS = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+SETTINGS = settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 BROKEN = "broken"
 
 

@@ -12,7 +12,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     objects=st.lists(st.dictionaries(st.sampled_from(["id", "n", "岁"]), VALUES, min_size=1), min_size=1),
     indent=st.sampled_from([None, 2]),

@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tandem.data.batches import Batch, Export
@@ -324,7 +324,6 @@ def _nothing(pattern: str, _: tuple[str, ...]) -> Other:
 CELLS = st.one_of(st.none(), st.lists(st.one_of(st.none(), st.text(max_size=3)), max_size=4).map(json.dumps))
 
 
-@settings(deadline=None)
 @given(st.lists(st.one_of(CELLS, st.just("{")), max_size=12), st.integers(1, 5), st.integers(1, 5))
 def test_the_rows_do_not_depend_on_how_the_file_is_cut(cells: list[str | None], one: int, other: int) -> None:
     of = block(unpivot={"columns": "^[ab]$"}, explode=["@value"], columns={"product_id": "@value", "time": "when"})
