@@ -70,8 +70,8 @@ class Handler(BaseHTTPRequestHandler):
         self._head(206 if begin else 200, facts)
         until = shelf.breaks_after.pop(0) if shelf.breaks_after else total
         body = shelf.content[begin : begin + until]
+        shelf.sent += len(body)  # before who reads it can be done
         self.wfile.write(body)
-        shelf.sent += len(body)
         if begin + until < total:
             self.wfile.flush()
             time.sleep(0.05)
