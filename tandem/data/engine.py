@@ -22,6 +22,10 @@ class Engine(Protocol):
 
     name: EngineName
 
+    @property
+    def version(self) -> str:
+        """Of the package that computes; another one's hashes may differ."""
+
     def stream(self, reader: pa.RecordBatchReader) -> ir.Table:
         """The rows of `reader`; they can be used once."""
 

@@ -154,7 +154,7 @@ class Parts:
         facts = {
             "block": block.model_dump(),
             "told": told.model_dump() if told else None,
-            "engine": self._engine.name,
+            "engine": [self._engine.name, self._engine.version],
             "timezone": self._source.timezone,
             "key": pseudonyms.key_id(self._key),
             "keep": self._keep is not None,

@@ -49,6 +49,11 @@ class DuckDb:
         self._database, self._timezone = database, timezone
         self._made = 0
 
+    @property
+    def version(self) -> str:
+        """Of the package that computes."""
+        return str(self._database.version)
+
     def stream(self, reader: pa.RecordBatchReader) -> ir.Table:
         """The rows of `reader`; they can be used once."""
         name = self._name("stream")

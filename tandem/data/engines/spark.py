@@ -142,6 +142,11 @@ class Spark:
         self._session, self._database, self._scratch = session, database, scratch
         self._made = 0
 
+    @property
+    def version(self) -> str:
+        """Of the package that computes."""
+        return str(self._database.version)
+
     def stream(self, reader: pa.RecordBatchReader) -> ir.Table:
         """The rows of `reader`; they are written to the scratch folder first."""
         path = self._path("stream")

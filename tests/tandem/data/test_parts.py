@@ -8,6 +8,7 @@ import pytest
 
 from tandem.data import canonical as module
 from tandem.data import exports
+from tandem.data.engines.duckdb import DuckDb
 from tandem.data.records import ROWS
 from tandem.data.sources import Source
 from tandem.errors import SourceError
@@ -90,6 +91,15 @@ def test_what_decides_how_a_row_is_judged_makes_it_read_again(shop, work, reads)
         make(source, work, key=key)
         assert sorted(reads) == sorted(DAYS)
     assert len(list((work / "parts").glob("events-*"))) == 1, "parts made with another key or zone are gone"
+
+
+def test_another_version_of_the_engine_reads_again(shop, work, reads, monkeypatch) -> None:
+    arrive(work, *DAYS)
+    make(shop, work)
+    reads.clear()
+    monkeypatch.setattr(DuckDb, "version", "another")
+    make(shop, work)
+    assert sorted(reads) == sorted(DAYS)
 
 
 def test_a_file_with_other_content_is_read_again_with_those_that_came_with_it(shop, work, reads) -> None:
