@@ -48,7 +48,7 @@ def train(dataset: Dataset, params: AssociationParams, choices: dict[str, float]
     met = dataset.products.met[:, None]
 
     def roles() -> Roles:
-        source, target = (np.asarray(role) * met for role in network.vectors())  # of new products noise is left
+        source, target = (np.asarray(role) * met for role in network.vectors())  # 0 of new products: theirs are noise
         return Roles.of(source, target, batches.log_share, dataset, params, choices)
 
     measured = callbacks(lambda cases: roles().scores(cases.histories, cases.demand), validation, params.patience)
