@@ -254,6 +254,18 @@ class SplitParams(Section):
     test_days: int = Field(gt=0)
 
 
+class GraphParams(Section):
+    """What makes an edge between two products, and how much each basket or session that speaks for it weighs."""
+
+    section = "features.graph"
+    after_days: float = Field(30.0, gt=0)  # between a basket with A and a later one with B, at most
+    after_weight: float = Field(0.1, ge=0)  # of such a pair beside one in the same basket, where one number is wanted
+    instead_days: float = Field(7.0, gt=0)  # from seeing A and B to buying B alone, at most
+    half_life_days: float = Field(120.0, gt=0)  # a basket or session of that age weighs half
+    size_exponent: float = Field(0.5, ge=0, le=1)  # one with n products weighs n ** -exponent
+    sentiment_weight: float = Field(0.0, ge=0, lt=1)  # w: what its buyer reviewed weighs 1 + w · tone, tone in [-1, 1]
+
+
 class FeaturesParams(Section):
     """What counts as an event worth learning from, and how much."""
 
@@ -262,6 +274,7 @@ class FeaturesParams(Section):
     kind_weight: dict[str, float]  # how much one event of a kind says, purchase = 1
     review_prior: NonNegativeFloat | Literal["fit"] = "fit"  # reviews that the mean tone weighs
     new_products: bool = False  # products of the sheet that nobody met yet take part, known by their features alone
+    graph: GraphParams = GraphParams()
 
 
 class EmbedParams(Section):
@@ -281,8 +294,6 @@ class CountingParams(Section):
 
     section = "counting"
     half_life_days: float = Field(gt=0)  # of a user's own events
-    basket_half_life_days: float = Field(gt=0)  # of baskets in weighted co-counts
-    basket_size_exponent: float = Field(ge=0, le=1)  # a basket weighs size ** -exponent
     asymmetry: tuple[float, ...] = Field(min_length=1)  # exponent of the antecedent's weight; the other has 1 - it
     shrinkage: float = Field(ge=0)  # baskets a pair must have before it is believed by half
     cosine_shrinkage: float = Field(ge=0)  # baskets added to the divisor of the plain cosine

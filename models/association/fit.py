@@ -11,12 +11,12 @@ from models.association.batches import Batches
 from models.association.learned import Roles
 from models.association.network import AssociationNetwork
 from models.association.newcomers import foretold
-from models.association.pairs import gather
 from models.association.params import AssociationParams
 from models.training import NothingToLearn, callbacks, fit, kept_epochs, prepare
 from tandem.evaluation.cases import Cases
 from tandem.evaluation.metrics import mean_ndcg
 from tandem.features.dataset import Dataset
+from tandem.features.graph import one_number
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ def train(dataset: Dataset, params: AssociationParams, choices: dict[str, float]
         NothingToLearn: no basket holds two products.
     """
     prepare(params.seed)
-    pairs = gather(dataset, params)
+    pairs = one_number(dataset)
     if not pairs.nnz:
         raise NothingToLearn("no basket holds two known products: an association network has nothing to learn")
     log.info("%d directed pairs", pairs.nnz)

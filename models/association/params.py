@@ -15,10 +15,6 @@ class AssociationParams(Section):
     dim: int = Field(ge=2, le=1024)  # of product vectors in each role
     hidden: int = Field(ge=2)
     dropout: float = Field(ge=0, lt=1)  # inside the network
-    basket_half_life_days: float = Field(gt=0)
-    basket_size_exponent: float = Field(ge=0, le=1)  # a basket weighs size ** -exponent
-    later_days: float = Field(ge=0)  # a user's next basket within it makes directed pairs too; 0: none
-    later_weight: float = Field(ge=0)  # of such a pair beside one in the same basket
     antecedent_exponent: float = Field(ge=0, le=1)  # an antecedent weighs (weight of its pairs) ** exponent
     popularity: tuple[float, ...] = Field(
         min_length=1

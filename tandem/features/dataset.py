@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from tandem import files
@@ -18,6 +17,9 @@ from tandem.features.products import ProductFeatures
 from tandem.features.vocabulary import Vocabulary
 from tandem.params import FeaturesParams
 
+VIEWED = ("view", "click")
+"""Kinds of events that tell what was looked at."""
+
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
@@ -28,7 +30,8 @@ class Dataset:
 
     vocabulary: Vocabulary
     histories: Histories
-    baskets: Baskets
+    baskets: Baskets  # of what was taken
+    views: Baskets  # of what was looked at
     demand: Demand
     products: ProductFeatures
     params: FeaturesParams
@@ -55,25 +58,18 @@ class Dataset:
         self.demand.write(folder / "demand.npz")
         self.products.write(folder / "products.npz")
         files.write_json(self.params.model_dump(), folder / "params.json")
-        content = self.baskets.content
-        files.write_arrays(
-            folder / "baskets.npz",
-            indptr=content.indptr,
-            indices=content.indices,
-            time_us=self.baskets.time_us,
-        )
+        self.baskets.write(folder / "baskets.npz")
+        self.views.write(folder / "views.npz")
 
     @classmethod
     def read(cls, folder: Path) -> "Dataset":
         """The dataset written by `write`."""
         vocabulary = Vocabulary.read(folder / "vocabulary.json")
-        stored = files.read_arrays(folder / "baskets.npz")
-        cells = np.ones(len(stored["indices"])), stored["indices"], stored["indptr"]
-        content = sp.csr_array(cells, shape=(len(stored["time_us"]), vocabulary.size))
         return cls(
             vocabulary,
             Histories.read(folder / "histories.npz"),
-            Baskets(content, stored["time_us"]),
+            Baskets.read(folder / "baskets.npz", vocabulary.size),
+            Baskets.read(folder / "views.npz", vocabulary.size),
             Demand.read(folder / "demand.npz"),
             ProductFeatures.read(folder / "products.npz"),
             FeaturesParams.parse(files.read_json(folder / "params.json")),
@@ -99,12 +95,14 @@ def build(
     known = events[events["time"] < as_of]
     vocabulary = _vocabulary(known, product_table, params)
     recent = demand.measure(known, vocabulary, as_of, params.kind_weight)
-    together = baskets.gather(known, vocabulary, params.target_kinds)
+    past = histories.encode(known, vocabulary, as_of, reviews)
+    together = baskets.gather(known, vocabulary, params.target_kinds, past.user_ids)
     priced = product_table.assign(price=_price_paid(known, product_table, params.target_kinds))
     return Dataset(
         vocabulary,
-        histories.encode(known, vocabulary, as_of, reviews),
+        past,
         together,
+        baskets.gather(known, vocabulary, VIEWED, past.user_ids),
         recent,
         products.describe(
             priced,

@@ -1,80 +1,198 @@
-"""How often products stand in one basket: the counts that the product graph is made of, on any engine."""
+"""The product graph: directed, counted edges of four kinds between products, from what a dataset knows.
 
-from collections.abc import Sequence
-from datetime import UTC, datetime
+    together   A and B stand in one basket
+    after      a user buys B within `after_days` of a basket with A that has no B
+    viewed     A and B are looked at in one session
+    instead    A and B are looked at in one session; within `instead_days` B is bought and A is not
 
-import ibis
-import ibis.expr.types as ir
+Each kind is counted in rows, baskets or sessions: a row holds some products as sources and some as targets, and an edge
+A → B counts the rows with A as source and B as target. `together` and `viewed` are symmetric and count everybody;
+`after` and `instead` need to know who it was.
+"""
 
-from tandem.features.histories import DAY_US
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal, TypeAlias, get_args
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from tandem.data import schema
+from tandem.features import pairs
+from tandem.features.baskets import Baskets
+from tandem.features.dataset import VIEWED, Dataset
+from tandem.features.histories import DAY_US, Histories
+from tandem.features.pairs import Pairs
+
+Kind: TypeAlias = Literal["together", "after", "viewed", "instead"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+SECOND_US = 1_000_000
 
 
-def with_baskets(events: ir.Table) -> ir.Table:
-    """Events with `basket`, equal for those that `tandem.features.histories.basket_key` puts together."""
-    day = events.time.delta(ibis.literal(EPOCH), unit="microsecond") // DAY_US
-    return events.mutate(
-        basket=ibis.coalesce(
-            ibis.literal("o") + events.order_id,
-            ibis.literal("s") + events.session_id,
-            ibis.literal("u") + day.cast("string") + " " + events.user_id,
-            ibis.literal("e") + events.event_id,
-        )
-    )
+@dataclass(frozen=True)
+class Rows:
+    """What edges of one kind are counted in; a cell above 0 is a product that is there."""
+
+    source: sp.csr_array  # (rows, products)
+    target: sp.csr_array | None  # (rows, products); None: the sources
+    weight: NDArray[np.float64]  # (rows,)
 
 
-def pair_counts(events: ir.Table, kinds: Sequence[str], max_products: int | None = None) -> ir.Table:
-    """In how many baskets each two products stand together.
+@lru_cache(maxsize=8)
+def edges(dataset: Dataset, kind: Kind) -> Pairs:
+    """The counted edges of a kind; remembered for the two datasets that take turns.
 
-    A basket counts once for a product, however many events it has there. Its user is the one of its events, of
-    several the alphabetically first; a basket without user counts among baskets and for no user.
-
-    Args:
-        events: a table of schema.EVENTS.
-        kinds: the events that fill baskets.
-        max_products: baskets with more products, those of wholesalers and crawlers, are left out of all counts.
-
-    Returns:
-        One row for each ordered pair of different products that share a basket, in no order: `product_id`,
-        `other_id`, `baskets` with both, distinct `users` of these (an association is shown to people only from
-        `min_users` of them on), `product_baskets` and `other_baskets` with each, and `all_baskets`.
+    Weight of a row: 0.5^(age / half-life) · size^-exponent, size its number of products; of a pair of baskets the
+    geometric mean of theirs, and where B follows A in several baskets the sum. A product that its buyer reviewed before
+    `as_of` counts 1 + sentiment_weight · (mean tone) times.
     """
-    cells = _cells(with_baskets(events.filter(events.kind.isin(list(kinds)))), max_products)
-    others = cells.select("basket", other="product")
-    both = cells.join(others, "basket")
-    by_user = both.filter(both.product < both.other).group_by("product", "other", "user")
-    once = by_user.agg(baskets=ibis._.count()).group_by("product", "other")
-    # DuckDB adds whole numbers up to 128 bits, which Parquet has not; baskets are exact in 53.
-    pairs = once.agg(baskets=ibis._.baskets.sum().cast("float64"), users=ibis._.user.count())
-    pairs = pairs.mutate(baskets=pairs.baskets.cast("int64"))
-    mirrored = pairs.select("baskets", "users", product="other", other="product")
-    return _with_singles(pairs.union(mirrored.select(pairs.columns)), cells)
+    found = rows(dataset, kind)
+    return pairs.count(found.source, found.target, weight=found.weight)
 
 
-def _cells(taken: ir.Table, max_products: int | None) -> ir.Table:
-    """`basket`, `product` and `user`, all numbers, and `product_id`: one row for each product of a basket."""
-    cells = taken.group_by("basket", "product_id").agg(user_id=ibis._.user_id.min())
-    baskets = cells.group_by("basket").agg(user_id=ibis._.user_id.min(), products=ibis._.count())
-    if max_products is not None:
-        baskets = baskets.filter(baskets.products <= max_products)
-    of_basket = baskets.left_join(_numbered(baskets, "user_id", "user"), "user_id").select("basket", "user")
-    found = cells.join(of_basket, "basket")
-    return found.join(_numbered(found, "product_id", "product"), "product_id").select(
-        "basket", "product_id", "product", "user"
-    )
+def rows(dataset: Dataset, kind: Kind) -> Rows:
+    """What `edges` of a kind are counted in."""
+    make: dict[Kind, Callable[[Dataset], Rows]] = {
+        "together": _together,
+        "after": _after,
+        "viewed": _viewed,
+        "instead": _instead,
+    }
+    return make[kind](dataset)
 
 
-def _numbered(rows: ir.Table, name: str, number: str) -> ir.Table:
-    """The different values of a column and a number for each: numbers are counted faster than texts."""
-    known = rows.filter(rows[name].notnull()).select(name).distinct()
-    return known.mutate(**{number: ibis.row_number().over(order_by=name)})
+@lru_cache(maxsize=2)
+def weighted_baskets(dataset: Dataset) -> sp.csr_array:
+    """(baskets, products) X with X'X the weights of `together`, those of each product with itself on the diagonal."""
+    found = _together(dataset)
+    return _scaled(found.source, np.sqrt(found.weight))
 
 
-def _with_singles(pairs: ir.Table, cells: ir.Table) -> ir.Table:
-    """The pairs by the products' ids, with the baskets of each product and of all."""
-    singles = cells.group_by("product", "product_id").agg(product_baskets=ibis._.count())
-    others = singles.select(other="product", other_id="product_id", other_baskets="product_baskets")
-    all_of = cells.aggregate(all_baskets=cells.basket.nunique())
-    named = pairs.join(singles, "product").join(others, "other").cross_join(all_of)
-    return named.select("product_id", "other_id", "baskets", "users", "product_baskets", "other_baskets", "all_baskets")
+def one_number(dataset: Dataset) -> sp.csr_array:
+    """(products, products) weight together + after_weight · weight after: how much speaks for A → B as such."""
+    near, later = edges(dataset, "together"), dataset.params.graph.after_weight
+    found = near.matrix(near.weight)
+    if later:
+        apart = edges(dataset, "after")
+        found = sp.csr_array(found + later * apart.matrix(apart.weight))
+    return found
+
+
+def _together(dataset: Dataset) -> Rows:
+    bought = dataset.baskets
+    return Rows(_told(dataset, bought), None, _weight(dataset, bought.time_us, bought.size))
+
+
+def _after(dataset: Dataset) -> Rows:
+    known = np.flatnonzero(dataset.baskets.user >= 0)
+    order = np.lexsort((dataset.baskets.time_us[known], dataset.baskets.user[known]))
+    own = dataset.baskets.take(known[order])
+    weight = np.sqrt(_weight(dataset, own.time_us, own.size))
+    content = _scaled(_told(dataset, own), weight)
+    later = _later(own.user, own.time_us, dataset.params.graph.after_days) @ content
+    return Rows(content, _without(later, own.content), np.ones(len(own)))
+
+
+def _viewed(dataset: Dataset) -> Rows:
+    seen = dataset.views
+    return Rows(seen.content, None, _weight(dataset, seen.time_us, seen.size))
+
+
+def _instead(dataset: Dataset) -> Rows:
+    seen = sessions(dataset.histories)
+    row = np.repeat(np.arange(len(seen)), seen.size)
+    taken = _taken_within(dataset, seen.user[row], seen.content.indices, seen.time_us[row])
+    left, bought = (_only(seen.content, of) for of in (~taken, taken))
+    bought = _told(dataset, Baskets(bought, seen.time_us, seen.user))
+    return Rows(left, bought, _weight(dataset, seen.time_us, seen.size))
+
+
+def sessions(histories: Histories) -> Baskets:
+    """What known users looked at, session by session."""
+    seen = np.isin(histories.kind, [schema.KIND_CODE[kind] for kind in VIEWED])
+    user, session, time_us = histories.user[seen], histories.basket[seen], histories.time_us[seen]
+    of_user, first, row = np.unique(np.stack([user, session]), axis=1, return_index=True, return_inverse=True)
+    cells = np.ones(seen.sum()), (row.ravel(), histories.product[seen])
+    content = sp.csr_array(cells, shape=(len(first), histories.products))
+    content.sum_duplicates()
+    content.data[:] = 1
+    return Baskets(content, time_us[first], of_user[0])
+
+
+def _weight(dataset: Dataset, time_us: NDArray[np.int64], size: NDArray[np.int64]) -> NDArray[np.float64]:
+    """(rows,) 0.5^(age / half-life) · size^-exponent."""
+    params = dataset.params.graph
+    age_days = (dataset.as_of_us - time_us) / DAY_US
+    return 0.5 ** (age_days / params.half_life_days) * np.maximum(size, 1.0) ** -params.size_exponent
+
+
+def _told(dataset: Dataset, bought: Baskets) -> sp.csr_array:
+    """(baskets, products) 1 + sentiment_weight · the buyer's mean tone, without a review 1."""
+    strength = dataset.params.graph.sentiment_weight
+    if not strength:
+        return bought.content
+    known = np.flatnonzero(bought.user >= 0)
+    shape = (len(bought), len(dataset.histories))
+    buyers = sp.csr_array((np.ones(len(known)), (known, bought.user[known])), shape=shape)
+    return sp.csr_array(bought.content + strength * bought.content.multiply(buyers @ _tone(dataset.histories)))
+
+
+def _tone(histories: Histories) -> sp.csr_array:
+    """(users, products) mean tone of the user's reviews of the product."""
+    reviews = histories.kind == schema.KIND_CODE["review"]
+    total, count = (histories.matrix(np.where(reviews, of, 0.0)) for of in (histories.opinion[:, 0], 1.0))
+    count.data = 1 / np.maximum(count.data, 1)
+    return sp.csr_array(total.multiply(count))
+
+
+def _later(user: NDArray[np.int64], time_us: NDArray[np.int64], days: float) -> sp.csr_array:
+    """(baskets, baskets) 1 where the column's is of the row's user and up to `days` later; in order of user, time."""
+    second = (time_us - time_us.min(initial=0)) // SECOND_US
+    window = int(days * DAY_US // SECOND_US)
+    line = user * (second.max(initial=0) + window + 1) + second  # one line of time after the other
+    begin, end = (np.searchsorted(line, line + ahead, side="right") for ahead in (0, window))
+    offsets = np.concatenate([[0], np.cumsum(end - begin)])
+    columns = np.repeat(begin - offsets[:-1], end - begin) + np.arange(offsets[-1])
+    return sp.csr_array((np.ones(len(columns)), columns, offsets), shape=(len(user),) * 2)
+
+
+def _taken_within(
+    dataset: Dataset, user: NDArray[np.int64], product: NDArray[np.integer], begin_us: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """(cells,) whether the user took the product within `instead_days` of that moment."""
+    known = dataset.histories
+    bought = np.isin(known.kind, [schema.KIND_CODE[kind] for kind in dataset.params.target_kinds])
+    of_purchase = known.user[bought] * known.products + known.product[bought]
+    pair, code = np.unique(of_purchase, return_inverse=True)
+    start, window = known.time_us.min(initial=0), int(dataset.params.graph.instead_days * DAY_US // SECOND_US)
+    second, moment = ((of - start) // SECOND_US for of in (known.time_us[bought], begin_us))
+    length = (known.as_of_us - start) // SECOND_US + window + 2
+    line = np.sort(code * length + second)
+    asked = user * known.products + product
+    place = np.searchsorted(pair, asked)
+    bought_ever = (place < len(pair)) & (np.append(pair, -1)[place] == asked)
+    first, last = (np.searchsorted(line, place * length + moment + of) for of in (0, window + 1))
+    return bought_ever & (last > first)
+
+
+def _scaled(cells: sp.csr_array, weight: NDArray[np.floating]) -> sp.csr_array:
+    """Each row times its weight."""
+    return sp.csr_array(sp.diags_array(weight) @ cells)
+
+
+def _without(cells: sp.csr_array, other: sp.csr_array) -> sp.csr_array:
+    """The cells where `other`, of zeros and ones, has none."""
+    left = sp.csr_array(cells - cells.multiply(other))
+    left.eliminate_zeros()
+    return left
+
+
+def _only(cells: sp.csr_array, kept: NDArray[np.bool_]) -> sp.csr_array:
+    """Those of the cells that are `kept`."""
+    found = cells.copy()
+    found.data = kept.astype(np.float64)
+    found.eliminate_zeros()
+    return found

@@ -15,10 +15,11 @@ from tandem.evaluation.cases import Cases
 from tandem.evaluation.metrics import choose_best, mean_ndcg
 from tandem.features.dataset import Dataset
 from tandem.features.demand import Demand
+from tandem.features.graph import weighted_baskets
 from tandem.features.histories import Histories
 from tandem.params import CountingParams
 from tandem.ranking.base import decayed, trend, with_recent
-from tandem.ranking.neighbours import CHOOSE_ON, ItemToItem, Weights, strongest, weighted_baskets
+from tandem.ranking.neighbours import CHOOSE_ON, ItemToItem, Weights, strongest
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def ease_of_users(dataset: Dataset, params: CountingParams, l2: float) -> sp.csr
 @lru_cache(maxsize=8)
 def ease_of_baskets(dataset: Dataset, params: CountingParams, l2: float) -> sp.csr_array:
     """The strongest weights of EASE over weighted baskets."""
-    return _solve(gram(weighted_baskets(dataset, params), params), params, l2)
+    return _solve(gram(weighted_baskets(dataset), params), params, l2)
 
 
 def _solve(common: Gram, params: CountingParams, l2: float) -> sp.csr_array:

@@ -5,7 +5,6 @@ score(u, j) = Σ_i x_ui · W_ij, with x_u the user's decayed history, or one pro
 
 import itertools
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import ClassVar, Self, TypeAlias
 
 import numpy as np
@@ -14,9 +13,12 @@ from numpy.typing import NDArray
 
 from tandem.evaluation.cases import Cases
 from tandem.evaluation.metrics import choose_best, mean_ndcg
+from tandem.features import pairs, strength
 from tandem.features.dataset import Dataset
 from tandem.features.demand import Demand
-from tandem.features.histories import DAY_US, Histories
+from tandem.features.graph import edges, weighted_baskets
+from tandem.features.histories import Histories
+from tandem.features.pairs import Pairs
 from tandem.params import CountingParams
 from tandem.ranking.base import CountingRanker, decayed, positive, trend, with_recent
 
@@ -86,7 +88,7 @@ class CoCount(ItemToItem):
 
     def weights(self, dataset: Dataset) -> Weights:
         """n_ij, the diagonal empty."""
-        found = in_baskets(dataset)
+        found = edges(dataset, "together")
         return found.matrix(found.n)
 
 
@@ -98,8 +100,8 @@ class Cosine(ItemToItem):
 
     def weights(self, dataset: Dataset) -> Weights:
         """Cosine of the two products' baskets, shrunk towards the plain count."""
-        found = in_baskets(dataset)
-        return found.matrix(found.n / (np.sqrt(found.of_a * found.of_b) + self.params.cosine_shrinkage))
+        found = edges(dataset, "together")
+        return found.matrix(strength.cosine(found, self.params.cosine_shrinkage))
 
 
 class Lift(ItemToItem):
@@ -110,47 +112,33 @@ class Lift(ItemToItem):
 
     def weights(self, dataset: Dataset) -> Weights:
         """How many times likelier together than by chance."""
-        found = in_baskets(dataset)
-        lift = found.n * len(dataset.baskets) / (found.of_a * found.of_b)
-        return found.matrix(np.where(found.n >= self.params.min_support, lift, 0.0))
+        found = edges(dataset, "together")
+        return found.matrix(np.where(found.n >= self.params.min_support, strength.lift(found), 0.0))
 
 
 class Npmi(ItemToItem):
-    """ln(p_ij / (p_i p_j)) / -ln p_ij, in [-1, 1], of pairs with enough support: Bouma 2009.
-
-    Only positive association is kept.
-    """
+    """ln(p_ij / (p_i p_j)) / -ln p_ij of pairs with enough support. Only positive association is kept."""
 
     name = "npmi"
     tasks: ClassVar[tuple[str, ...]] = ("related",)
 
     def weights(self, dataset: Dataset) -> Weights:
         """Pointwise mutual information, normalised."""
-        found, total = in_baskets(dataset), len(dataset.baskets)
-        n = found.n
-        pmi = np.log(n * total / (found.of_a * found.of_b))
-        always = n == total  # p_ij = 1: the limit is 1
-        npmi = np.where(always, 1.0, pmi / -np.log(np.where(always, 0.5, n / max(total, 1))))
-        return found.matrix(np.where(n >= self.params.min_support, np.maximum(npmi, 0.0), 0.0))
+        found = edges(dataset, "together")
+        supported = found.n >= self.params.min_support
+        return found.matrix(np.where(supported, np.maximum(strength.npmi(found), 0.0), 0.0))
 
 
 class Llr(ItemToItem):
-    """Log-likelihood ratio G² of the 2 × 2 table of two products: Dunning 1993. Only positive association is kept."""
+    """Log-likelihood ratio G² of the 2 × 2 table of two products. Only positive association is kept."""
 
     name = "llr"
     tasks: ClassVar[tuple[str, ...]] = ("related",)
 
     def weights(self, dataset: Dataset) -> Weights:
-        """2 Σ observed · ln(observed / expected) over the four cells."""
-        found, total = in_baskets(dataset), len(dataset.baskets)
-        ratio = np.zeros_like(found.n)
-        for has_a in (True, False):
-            for has_b in (True, False):
-                observed, expected = _cell(found.n, found.of_a, found.of_b, total, has_a, has_b)
-                safe = np.where(observed > 0, observed, 1.0)
-                ratio += np.where(observed > 0, 2 * safe * np.log(safe / np.maximum(expected, 1e-300)), 0.0)
-        attracted = found.n * total > found.of_a * found.of_b
-        return found.matrix(np.where(attracted, ratio, 0.0))
+        """G² where attracted."""
+        found = edges(dataset, "together")
+        return found.matrix(np.maximum(strength.log_likelihood_ratio(found), 0.0))
 
 
 class WeightedCosine(ItemToItem):
@@ -260,96 +248,41 @@ class Markov(ItemToItem):
 
 
 @dataclass(frozen=True)
-class Together:
-    """How much rows of a matrix hold two products together, as pairs in order of a, then b; no product with itself."""
-
-    a: NDArray
-    b: NDArray
-    n: NDArray[np.float64]  # (pairs,)
-    alone: NDArray[np.float64]  # (products,) the same of each product
-
-    @classmethod
-    def of(cls, content: sp.csr_array) -> Self:
-        """The product X'X of (rows, products) amounts."""
-        counts = sp.csr_array(content.T @ content)
-        counts.sort_indices()
-        rows = np.repeat(np.arange(counts.shape[0]), np.diff(counts.indptr))
-        other = rows != counts.indices
-        return cls(rows[other], counts.indices[other], counts.data[other].astype(np.float64), counts.diagonal())
-
-    @property
-    def of_a(self) -> NDArray[np.float64]:
-        """(pairs,) amount of the pair's first product."""
-        return self.alone[self.a]
-
-    @property
-    def of_b(self) -> NDArray[np.float64]:
-        """(pairs,) amount of the pair's second product."""
-        return self.alone[self.b]
-
-    def matrix(self, values: NDArray[np.floating]) -> sp.csr_array:
-        """(products, products) with `values` (pairs,) at their pairs."""
-        size = len(self.alone)
-        return sp.csr_array((values, self.b, np.searchsorted(self.a, np.arange(size + 1))), shape=(size, size))
-
-
-@dataclass(frozen=True)
 class Cosines:
     """Weighted cosines of every asymmetry."""
 
-    weighted: Together
-    belief: NDArray[np.float64]  # (pairs,) n_ij / (n_ij + shrinkage)
+    pairs: Pairs
+    alone: NDArray[np.float64]  # (products,) the weight of each product with itself
+    shrinkage: float
 
     @classmethod
-    def of(cls, content: sp.csr_array, plain: Together, shrinkage: float) -> Self:
-        """Those of weighted rows; `plain` counts the pairs of the same rows."""
-        return cls(Together.of(content), plain.n / (plain.n + shrinkage))
+    def of(cls, pairs: Pairs, content: sp.csr_array, shrinkage: float) -> Self:
+        """Those of pairs whose weights are X'X of `content`."""
+        return cls(pairs, np.asarray(content.power(2).sum(axis=0)).ravel(), shrinkage)
 
     def at(self, asymmetry: float) -> sp.csr_array:
-        """(products, products) c_ij / (c_i^asymmetry · c_j^(1 - asymmetry)) · belief."""
-        c = self.weighted
-        alone = np.where(c.alone > 0, c.alone, 1.0)
-        left, right = alone**-asymmetry, alone ** -(1 - asymmetry)
-        return c.matrix(c.n * self.belief * left[c.a] * right[c.b])
+        """(products, products) `strength.weighted_cosine` of that asymmetry."""
+        return self.pairs.matrix(strength.weighted_cosine(self.pairs, self.alone, asymmetry, self.shrinkage))
 
 
-@lru_cache(maxsize=2)
-def in_baskets(dataset: Dataset) -> Together:
-    """Number of baskets with both products; remembered for the two datasets that take turns."""
-    return Together.of(dataset.baskets.content)
-
-
-@lru_cache(maxsize=2)
 def cosines_of_baskets(dataset: Dataset, params: CountingParams) -> Cosines:
     """Cosines of baskets weighted by recency and size."""
-    return Cosines.of(weighted_baskets(dataset, params), in_baskets(dataset), params.shrinkage)
+    return Cosines.of(edges(dataset, "together"), weighted_baskets(dataset), params.shrinkage)
 
 
 def cosines_of_users(dataset: Dataset, params: CountingParams) -> Cosines:
     """Cosines of histories weighted by recency and by the size of the basket of each event."""
-    known = dataset.histories
-    weight = event_weight(dataset, params)
-    content = positive(known.matrix(weight)).sqrt()
-    held = content.copy()
-    held.data[:] = 1
-    return Cosines.of(content, Together.of(held), params.shrinkage)
+    content = positive(dataset.histories.matrix(event_weight(dataset))).sqrt()
+    return Cosines.of(pairs.count(content), content, params.shrinkage)
 
 
-def weighted_baskets(dataset: Dataset, params: CountingParams) -> sp.csr_array:
-    """(baskets, products) √(0.5^(age / half-life) · size^-exponent); size as far as the vocabulary knows it."""
-    age_days = (dataset.as_of_us - dataset.baskets.time_us) / DAY_US
-    size = np.maximum(dataset.baskets.size, 1).astype(np.float64)
-    weight = 0.5 ** (age_days / params.basket_half_life_days) * size**-params.basket_size_exponent
-    return sp.csr_array(sp.diags_array(np.sqrt(weight)) @ dataset.baskets.content)
-
-
-def event_weight(dataset: Dataset, params: CountingParams) -> NDArray[np.float64]:
+def event_weight(dataset: Dataset) -> NDArray[np.float64]:
     """(events,) weight of the kind · 0.5^(age / half-life) · (events of the user's basket)^-exponent."""
-    known = dataset.histories
+    known, params = dataset.histories, dataset.params.graph
     basket = np.unique(np.stack([known.user, known.basket]), axis=1, return_inverse=True)[1].ravel()
     size = np.bincount(basket)[basket].astype(np.float64)
-    age = 0.5 ** (known.age_days() / params.basket_half_life_days)
-    return dataset.kind_weight[known.kind] * age * size**-params.basket_size_exponent
+    age = 0.5 ** (known.age_days() / params.half_life_days)
+    return dataset.kind_weight[known.kind] * age * size**-params.size_exponent
 
 
 def worth(histories: Histories, kind_weight: NDArray[np.floating]) -> Histories:
@@ -399,14 +332,3 @@ def narrowed(weights: sp.csr_array, k: int) -> sp.csr_array:
     order = np.lexsort((-np.abs(weights.data), row))
     kept = order[np.arange(len(order)) - weights.indptr[row] < k]
     return sp.csr_array((weights.data[kept], (row[kept], weights.indices[kept])), shape=weights.shape)
-
-
-def _cell(
-    n: NDArray, of_a: NDArray, of_b: NDArray, total: int, has_a: bool, has_b: bool
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Observed and expected baskets of one cell of the 2 × 2 table."""
-    row = of_a if has_a else total - of_a
-    column = of_b if has_b else total - of_b
-    both = n if has_b else of_a - n
-    neither = of_b - n if has_b else total - of_a - of_b + n
-    return (both if has_a else neither), row * column / total

@@ -11,10 +11,6 @@ SMALL = {
     "dim": 8,
     "hidden": 8,
     "dropout": 0.0,
-    "basket_half_life_days": 100.0,
-    "basket_size_exponent": 0.5,
-    "later_days": 5.0,
-    "later_weight": 1.0,
     "antecedent_exponent": 0.5,
     "popularity": [1.0],
     "trend": [0.0],
@@ -47,7 +43,7 @@ def cases_for_phones(shop) -> Dataset:
         for n in range(60)
         for product, day in ((f"p{n % 6}", 0.0), (f"c{n % 6}", 2.0), ("g", 4.0))
     ]
-    return shop(rows, 30)
+    return shop(rows, 30, after_days=5, after_weight=1, half_life_days=100)
 
 
 @pytest.fixture(scope="session")

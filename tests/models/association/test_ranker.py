@@ -133,12 +133,12 @@ def test_a_phone_that_nobody_met_finds_the_case_of_the_phones_it_looks_like(make
         for product in (f"p{look}-{phone:02}", f"c{look}")
     ]
     new = [f"new{look}" for look in range(looks)]
-    known = shop(rows, 8, new)
+    known = shop(rows, 8, new, after_weight=0)
     ids = known.vocabulary.ids
     text = np.full((len(ids) + 1, 4), np.nan, np.float32)
     for place, name in enumerate(ids, start=1):
         if not name.startswith("c"):
             text[place] = np.eye(4)[int(name.removeprefix("new").removeprefix("p")[0])]
-    ranker = make(later_days=0.0).fit(known.with_vectors(text, known.products.picture))
+    ranker = make().fit(known.with_vectors(text, known.products.picture))
     best = top_k(ranker.scores(_asked(known, new), known.demand), 1)[:, 0]
     assert known.vocabulary.decode(best) == ["c0", "c1", "c2"]

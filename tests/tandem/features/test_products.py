@@ -40,7 +40,7 @@ def together(sold: dict[int, list[int]]) -> Baskets:
     for basket, (_, product) in enumerate(cells):
         content[basket, product] = 1
     months = np.array([month for month, _ in cells], "datetime64[M]") + np.timedelta64(14, "D")
-    return Baskets(content.tocsr(), months.astype("datetime64[us]").astype(np.int64))
+    return Baskets(content.tocsr(), months.astype("datetime64[us]").astype(np.int64), np.full(len(months), -1))
 
 
 def test_a_category_is_a_path_not_a_name(described: ProductFeatures) -> None:

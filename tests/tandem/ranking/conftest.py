@@ -9,7 +9,7 @@ import pytest
 from tandem.data import schema
 from tandem.features import dataset
 from tandem.features.dataset import Dataset
-from tandem.params import CountingParams, FeaturesParams
+from tandem.params import CountingParams, FeaturesParams, GraphParams
 
 KIND_WEIGHT = {"view": 0.1, "click": 0.1, "cart": 0.3, "favourite": 0.3, "purchase": 1.0, "return": 0.0}
 AS_OF = pd.Timestamp("2026-03-01", tz="UTC")
@@ -21,7 +21,7 @@ Row = tuple[str | None, str, float]
 @pytest.fixture(scope="session")
 def counting() -> CountingParams:
     return CountingParams(
-        half_life_days=120, basket_half_life_days=120, basket_size_exponent=0.5, asymmetry=(0.5, 0.8), shrinkage=2,
+        half_life_days=120, asymmetry=(0.5, 0.8), shrinkage=2,
         cosine_shrinkage=1, min_support=1, neighbours=50, knn_neighbours=(20, 5),
         markov_window=3, ease_l2=(1.0, 10.0), basket_l2=(1.0, 10.0),
         ease_max_products=100,
@@ -31,10 +31,13 @@ def counting() -> CountingParams:
 
 
 @pytest.fixture(scope="session")
-def shop() -> Callable[[Sequence[Row]], Dataset]:
-    """The dataset of baskets given as (user, "product product …", days ago); an optional fourth entry is the kind."""
+def shop() -> Callable[..., Dataset]:
+    """The dataset of baskets given as (user, "product product …", days ago); an optional fourth entry is the kind.
 
-    def make(baskets: Sequence[tuple]) -> Dataset:
+    Keywords are params of the graph.
+    """
+
+    def make(baskets: Sequence[tuple], **graph: float) -> Dataset:
         rows = []
         for order, (user, products, days_ago, *kind) in enumerate(baskets):
             for product in products.split():
@@ -47,9 +50,8 @@ def shop() -> Callable[[Sequence[Row]], Dataset]:
                 )  # fmt: skip
         events = frame(rows, schema.EVENTS).sort_values("time", kind="stable", ignore_index=True)
         products = frame([], schema.PRODUCTS)
-        return dataset.build(
-            events, products, AS_OF, FeaturesParams(target_kinds=("purchase",), kind_weight=KIND_WEIGHT)
-        )
+        params = FeaturesParams(target_kinds=("purchase",), kind_weight=KIND_WEIGHT, graph=GraphParams(**graph))
+        return dataset.build(events, products, AS_OF, params)
 
     return make
 

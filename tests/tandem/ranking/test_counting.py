@@ -14,7 +14,7 @@ from scipy.stats import chi2_contingency
 from sklearn.linear_model import Ridge
 
 from tandem.evaluation.cases import Cases
-from tandem.features import histories
+from tandem.features import graph, histories
 from tandem.features.dataset import Dataset
 from tandem.features.demand import Demand
 from tandem.features.histories import Histories
@@ -207,10 +207,10 @@ def test_itemknn_keeps_the_nearest_neighbours_only(small: Dataset, counting: Cou
 
 
 def test_co_counts_are_made_once_for_all_rankers(small: Dataset, counting: CountingParams) -> None:
-    assert neighbours.in_baskets(small) is neighbours.in_baskets(small)
+    assert graph.edges(small, "together") is graph.edges(small, "together")
     assert ease.ease_of_users(small, counting, 1.0) is ease.ease_of_users(small, counting, 1.0)
     smaller = replace(small, baskets=replace(small.baskets, content=small.baskets.content * 0))
-    assert neighbours.in_baskets(smaller).n.sum() == 0
+    assert graph.edges(smaller, "together").n.sum() == 0
 
 
 def test_markov_by_hand(shop: Shop, counting: CountingParams) -> None:
@@ -234,7 +234,7 @@ def test_markov_learns_an_order_that_counts_do_not_see(shop: Shop, counting: Cou
 def test_ease_of_baskets_is_the_ridge_regression_on_all_other_products(
     small: Dataset, counting: CountingParams
 ) -> None:
-    x = neighbours.weighted_baskets(small, counting).toarray()[:, 1:]
+    x = graph.weighted_baskets(small).toarray()[:, 1:]
     expected = ridge_without_itself(x, x, counting.basket_l2[0] * (x**2).sum(axis=0).mean())
     np.testing.assert_allclose(learned("basket_ease", small, counting)[1:, 1:], expected, atol=2e-5)
 
@@ -305,9 +305,10 @@ def test_own_purchases_are_chosen_where_users_buy_again(name: str, shop: Shop, c
 
 
 def test_the_trend_is_chosen_where_it_helps_and_left_where_it_hurts(shop: Shop, counting: CountingParams) -> None:
-    dataset = shop([(None, "a b", 50 - n) for n in range(20)] + [(None, "a c", 20 - n) for n in range(18)])
+    baskets = [(None, "a b", 50 - n) for n in range(20)] + [(None, "a c", 20 - n) for n in range(18)]
+    dataset = shop(baskets, half_life_days=10_000)
     risen = replace(dataset.demand, daily=np.tile(np.array([0, 5, 0, 9], np.float32), (60, 1)))
-    options = counting.model_copy(update={"trend_exponent": (0.0, 2.0), "basket_half_life_days": 10_000.0})
+    options = counting.model_copy(update={"trend_exponent": (0.0, 2.0)})
     asked = histories.of_products(np.array([1]), 4, dataset.as_of_us)
     for product, exponent in ((2, 0.0), (3, 2.0)):  # b went with a more often, c sells now
         truth = sp.csr_array(([1.0], ([0], [product])), shape=(1, 4))
