@@ -23,9 +23,9 @@ def full_softmax(logits: Any, taken: Any) -> Any:
 
     Args:
         logits: (questions, products).
-        taken: (questions, products) weight of what was taken, 0 for the rest; some in every row.
+        taken: (questions, products) weight of what was taken, 0 for the rest; a row without any costs nothing.
     """
-    share = taken / ops.sum(taken, axis=1, keepdims=True)  # (questions, products)
+    share = taken / ops.maximum(ops.sum(taken, axis=1, keepdims=True), 1e-9)  # (questions, products)
     return -ops.sum(share * ops.log_softmax(logits, axis=1), axis=1)  # (questions,)
 
 
@@ -50,3 +50,13 @@ def sampled_softmax(logits: Any, taken: Any, drawn: Any, log_expected: Any) -> A
     allowed = hit * (1 - drawn) + (1 - hit) * drawn  # (questions, products)
     corrected = ops.where(allowed > 0, logits - drawn * log_expected, NEVER)  # (questions, products)
     return full_softmax(corrected, own)
+
+
+def shares(logits: Any, allowed: Any) -> Any:
+    """Softmax along axis 1 over the `allowed` (1, else 0) entries; 0 for the others, and for all where none is allowed.
+
+    Keras' own softmax gives entries that are left out a share where none is left.
+    """
+    logits = ops.where(allowed > 0, logits, NEVER)
+    odds = allowed * ops.exp(logits - ops.max(logits, axis=1, keepdims=True))
+    return odds / ops.maximum(ops.sum(odds, axis=1, keepdims=True), 1e-9)

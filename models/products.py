@@ -11,7 +11,7 @@ import numpy as np
 from keras import layers, ops
 from numpy.typing import NDArray
 
-from models.losses import NEVER
+from models.losses import shares
 from tandem.features.products import ProductFeatures
 
 
@@ -28,10 +28,11 @@ class Named(layers.Layer):
             for n, column in enumerate(used)
         ]
 
-    def table(self) -> Any:
-        """(products, dim)."""
-        known = [ops.cast(code > 0, "float32")[:, None] for code in self.codes]  # (products, 1) each
-        parts = zip(self.codes, self.tables, known, strict=True)
+    def table(self, rows: Any = None) -> Any:
+        """(products, dim), or of the products at `rows`."""
+        codes = [code if rows is None else ops.take(code, rows, axis=0) for code in self.codes]  # (products,) each
+        known = [ops.cast(code > 0, "float32")[:, None] for code in codes]  # (products, 1) each
+        parts = zip(codes, self.tables, known, strict=True)
         return sum(there * ops.take(table, code, axis=0) for code, table, there in parts)  # (products, dim)
 
 
@@ -44,9 +45,9 @@ class Measured(layers.Layer):
         self.linear = layers.Dense(dim, use_bias=False)
         self.linear.build((None, numbers.shape[1]))
 
-    def table(self) -> Any:
-        """(products, dim)."""
-        return self.linear(self.numbers)
+    def table(self, rows: Any = None) -> Any:
+        """(products, dim), or of the products at `rows`."""
+        return self.linear(self.numbers if rows is None else ops.take(self.numbers, rows, axis=0))
 
 
 class FusedProducts(layers.Layer):
@@ -70,27 +71,26 @@ class FusedProducts(layers.Layer):
             self.query = self.add_weight(name="query", shape=(len(self.names), dim), initializer="zeros")
             self.bias = self.add_weight(name="bias", shape=(len(self.names),), initializer="zeros")
 
-    def table(self) -> Any:
-        """(products, dim); 0 where nothing is known."""
+    def table(self, rows: Any = None) -> Any:
+        """(products, dim), or of the products at `rows`; 0 where nothing is known."""
         if not self.names:
-            return ops.zeros((len(self.known), self.dim))
-        x, weights = self._mixed()
+            return ops.zeros((len(self.known) if rows is None else ops.shape(rows)[0], self.dim))
+        x, weights = self._mixed(rows)
         return len(self.names) * ops.sum(weights[:, :, None] * x, axis=1)  # (products, dim)
 
     def attention(self) -> NDArray[np.float32]:
         """(products, modalities) α in order of `names`: what each vector is made of; 0 where nothing is known."""
         return np.asarray(self._mixed()[1]) if self.names else np.zeros(self.known.shape, np.float32)
 
-    def _mixed(self) -> tuple[Any, Any]:
+    def _mixed(self, rows: Any = None) -> tuple[Any, Any]:
         """(products, modalities, dim) vectors and (products, modalities) weights."""
-        x = ops.stack([part.table() for part in self.parts], axis=1)  # (products, modalities, dim)
+        x = ops.stack([part.table(rows) for part in self.parts], axis=1)  # (products, modalities, dim)
         known = ops.cast(self.known, "float32")  # (products, modalities)
+        known = known if rows is None else ops.take(known, rows, axis=0)
         if len(self.names) == 1:
             return x, known
         logits = ops.sum(x * self.query, axis=2) / self.dim**0.5 + self.bias  # (products, modalities)
-        logits = ops.where(known > 0, logits, NEVER)
-        odds = known * ops.exp(logits - ops.max(logits, axis=1, keepdims=True))  # (products, modalities)
-        return x, odds / ops.maximum(ops.sum(odds, axis=1, keepdims=True), 1e-9)
+        return x, shares(logits, known)
 
 
 def _part(values: NDArray, dim: int) -> Named | Measured:

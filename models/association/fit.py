@@ -6,9 +6,11 @@ from itertools import product
 
 import keras
 import numpy as np
+import scipy.sparse as sp
 
 from models.association.batches import Batches
 from models.association.learned import Roles
+from models.association.neighbourhood import Neighbourhood
 from models.association.network import AssociationNetwork
 from models.association.newcomers import foretold
 from models.association.params import AssociationParams
@@ -17,6 +19,7 @@ from tandem.evaluation.cases import Cases
 from tandem.evaluation.metrics import mean_ndcg
 from tandem.features.dataset import Dataset
 from tandem.features.graph import one_number
+from tandem.features.relations import RELATIONS, label
 
 log = logging.getLogger(__name__)
 
@@ -40,16 +43,17 @@ def train(dataset: Dataset, params: AssociationParams, choices: dict[str, float]
     pairs = one_number(dataset)
     if not pairs.nnz:
         raise NothingToLearn("no basket holds two known products: an association network has nothing to learn")
-    log.info("%d directed pairs", pairs.nnz)
-    batches = Batches(pairs, dataset.products.met, params)
-    network = AssociationNetwork(dataset.products, params)
+    alike, around = substitutes(dataset), Neighbourhood.of(dataset, params.neighbours)
+    log.info("%d directed pairs, %d of substitutes; edges: %s", pairs.nnz, alike.nnz, ", ".join(around.relations))
+    batches = Batches(pairs, alike, around, dataset.products, params)
+    network = AssociationNetwork(dataset.products, around, params)
     optimizer = keras.optimizers.AdamW(params.learning_rate, weight_decay=params.weight_decay)
     network.compile(optimizer=optimizer, jit_compile=False)
     met = dataset.products.met[:, None]
 
     def roles() -> Roles:
-        source, target = (np.asarray(role) * met for role in network.vectors())  # 0 of new products: theirs are noise
-        return Roles.of(source, target, batches.log_share, dataset, params, choices)
+        vectors = [role * met for role in network.vectors()]  # 0 of new products: theirs are noise
+        return Roles.of(vectors, batches.log_share, dataset, params, choices)
 
     measured = callbacks(lambda cases: roles().scores(cases.histories, cases.demand), validation, params.patience)
     rows = fit(network, batches, int(choices["epochs"]), measured)
@@ -58,6 +62,14 @@ def train(dataset: Dataset, params: AssociationParams, choices: dict[str, float]
     kept = kept if validation is None else choose(kept, params, validation)
     made = {"epochs": kept_epochs(rows), "popularity": float(kept.popularity), "trend": float(kept.trend)}
     return Trained(kept, made, rows)
+
+
+def substitutes(dataset: Dataset) -> sp.csr_array:
+    """(products, products) weight of the pairs that evidence calls substitutes: their score, symmetric."""
+    found = label(dataset)
+    believed = found.kind == RELATIONS.index("substitute")
+    cells = np.maximum(found.substitute[believed], 0.0), (found.a[believed], found.b[believed])
+    return sp.csr_array(cells, shape=(dataset.vocabulary.size,) * 2)
 
 
 def choose(roles: Roles, params: AssociationParams, validation: Cases) -> Roles:

@@ -1,5 +1,6 @@
 """Source and target vectors of products, and scores from them in NumPy."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -18,10 +19,11 @@ BLOCK = 512
 
 @dataclass(frozen=True)
 class Roles:
-    """All that scoring needs; A_ij = source_i · target_j."""
+    """All that scoring needs; A_ij = source_i · target_j, B_ij = alike_i · alike_j."""
 
     source: NDArray[np.float32]  # (products, dim)
     target: NDArray[np.float32]  # (products, dim)
+    alike: NDArray[np.float32]  # (products, dim)
     log_share: NDArray[np.float32]  # (products,) log share of all pairs, expected where nobody met the product
     new_demand: NDArray[np.float32]  # (products,) expected where nobody met the product, else 0
     kind_weight: NDArray[np.float32]  # (kinds + 1,)
@@ -33,17 +35,15 @@ class Roles:
     @classmethod
     def of(
         cls,
-        source: NDArray[np.float32],
-        target: NDArray[np.float32],
+        vectors: Sequence[NDArray[np.float32]],
         log_share: NDArray[np.float32],
         dataset: Dataset,
         params: AssociationParams,
         choices: dict[str, float],
     ) -> Self:
-        """With the weights of the dataset's params and the exponents of `choices`; new products have no demand."""
+        """Of source, target and alike; with the exponents of `choices`. New products have no demand."""
         return cls(
-            source,
-            target,
+            *vectors,
             log_share,
             np.zeros_like(log_share),
             dataset.kind_weight,
@@ -72,6 +72,20 @@ class Roles:
         logits -= logits.max(axis=1, keepdims=True, initial=-1e9)
         share = np.exp(logits)
         return share / np.maximum(share.sum(axis=1, keepdims=True), 1e-30)
+
+    def complements(self, a: NDArray[np.integer], b: NDArray[np.integer]) -> NDArray[np.float32]:
+        """(pairs,) A_ab: how much more b goes with a than b's popularity explains; directed."""
+        return np.einsum("pd,pd->p", self.source[a], self.target[b])
+
+    def substitutes(self, a: NDArray[np.integer], b: NDArray[np.integer]) -> NDArray[np.float32]:
+        """(pairs,) B_ab: how much more the one replaces the other than popularity explains; symmetric."""
+        return np.einsum("pd,pd->p", self.alike[a], self.alike[b])
+
+    def associations(self, a: NDArray[np.integer], b: NDArray[np.integer]) -> NDArray[np.float32]:
+        """(pairs,) g(x_a, x_b), the cosine of what two products are in all roles, in [-1, 1]; 0 of what has no vector."""
+        x = np.concatenate([self.source, self.target, self.alike], axis=1)
+        x = x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-9)
+        return np.einsum("pd,pd->p", x[a], x[b])
 
     def scores(self, histories: Histories, demand: Demand) -> NDArray[np.float32]:
         """(users, products) Σ_i weight(u, i) · share(i, j) over the user's products i."""

@@ -1,14 +1,22 @@
-"""The association network in Keras: each product as a source and as a target, A_ij = s_i · t_j."""
+"""The association network in Keras: each product as a source, as a target, and as one that may replace another."""
 
 from typing import Any
 
 import keras
+import numpy as np
 from keras import layers, ops
+from numpy.typing import NDArray
 
+from models.association.attention import Neighbours
+from models.association.neighbourhood import Neighbourhood
 from models.association.params import AssociationParams
 from models.losses import NEVER, softmax
 from models.products import FusedProducts
-from tandem.features.products import MODALITIES, ProductFeatures
+from tandem.features.products import ProductFeatures
+
+ROLES = ("source", "target", "alike")
+BLOCK = 1024
+"""Products whose neighbours are in memory at once."""
 
 
 class Role(layers.Layer):
@@ -27,44 +35,81 @@ class Role(layers.Layer):
         )
         self.network.build((None, params.hidden))
 
-    def call(self, x: Any, training: bool = False) -> Any:
-        """(products, dim) from (products, hidden)."""
-        return self.own + self.network(x, training=training)  # (products, dim)
+    def call(self, x: Any, nodes: Any, training: bool = False) -> Any:
+        """(nodes, dim) from (nodes, hidden) and the nodes' products."""
+        return ops.take(self.own, nodes, axis=0) + self.network(x, training=training)  # (nodes, dim)
 
 
 class AssociationNetwork(keras.Model):
-    """A_ij = s_i · t_j, s_i = id vector of i as source + network of X_i, t_j likewise as target.
+    """A_ij = (s_i + m_i) · t_j directed, and B_ij = z_i · z_j symmetric, of products that replace each other.
 
+    s, t and z are id vector + network of X in that role; m_i is what the neighbours of i in the graph say.
     Trained as log P(j | i) = A_ij + log q_j + constant, so that A says how much more often j goes with i than
-    its popularity q explains. What a product that nobody met learns here is noise; `newcomers` puts a forecast in its
-    place.
+    its popularity q explains; B likewise of what is bought instead. What a product that nobody met learns here is noise;
+    `newcomers` puts a forecast in its place.
     """
 
-    def __init__(self, features: ProductFeatures, params: AssociationParams, **kwargs: Any) -> None:
+    def __init__(
+        self, features: ProductFeatures, around: Neighbourhood, params: AssociationParams, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
-        self.described = FusedProducts(features, params.hidden, MODALITIES)
-        self.roles = [Role(len(features), params, params.seed + n) for n in range(2)]
+        self.params = params
+        self.described = FusedProducts(features, params.hidden, params.modalities)
+        self.roles = [Role(len(features), params, params.seed + n) for n in range(len(ROLES))]
+        self.around = around
+        if params.graph != "none":
+            self.neighbours = Neighbours(around.relation, params.dim, params.heads, params.graph == "attention")
 
     def build(self, *_: Any) -> None:
         """Nothing is left to do: the constructor makes every weight."""
         self.built = True
 
-    def vectors(self, training: bool = False) -> tuple[Any, Any]:
-        """(products, dim) sources and targets."""
-        x = self.described.table()  # (products, hidden)
-        source, target = (role(x, training=training) for role in self.roles)
-        return source, target
+    def of_nodes(self, nodes: Any, training: bool = False) -> list[Any]:
+        """(nodes, dim) in each of ROLES, before anybody listens to neighbours."""
+        x = self.described.table(nodes)  # (nodes, hidden)
+        return [role(x, nodes, training=training) for role in self.roles]
 
-    def call(self, x: dict[str, Any], training: bool = False) -> Any:
-        """(antecedents, candidates) logits of what goes with each antecedent."""
-        source, target = self.vectors(training=training)
-        source = ops.take(source, x["antecedent"], axis=0)  # (antecedents, dim)
-        target = ops.take(target, x["candidates"], axis=0)  # (candidates, dim)
-        logits = ops.matmul(source, ops.transpose(target)) + x["log_share"]  # (antecedents, candidates)
+    def listening(self, own: Any, source: Any, target: Any, near: Any, strength: Any) -> Any:
+        """(batch, dim) sources after they have heard their neighbours."""
+        if self.params.graph == "none":
+            return own
+        return own + self.neighbours(own, source, target, near, strength)
+
+    def vectors(self) -> list[NDArray[np.float32]]:
+        """(products, dim) in each of ROLES."""
+        source, target, alike = self.of_nodes(np.arange(len(self.around.near)))
+        blocks = []
+        for begin in range(0, len(self.around.near), BLOCK):
+            rows = slice(begin, begin + BLOCK)
+            near, strength = self.around.near[rows], self.around.strength[rows]
+            blocks.append(np.asarray(self.listening(source[rows], source, target, near, strength)))
+        return [np.concatenate(blocks), np.asarray(target), np.asarray(alike)]
+
+    def call(self, x: dict[str, Any], training: bool = False) -> dict[str, Any]:
+        """(antecedents, candidates) logits of what goes with each antecedent, and of what replaces it.
+
+        `nodes` are the products of the batch; `antecedent`, `candidates` and `near` are places among them.
+        """
+        source, target, alike = self.of_nodes(x["nodes"], training=training)  # (nodes, dim) each
+        own = ops.take(source, x["antecedent"], axis=0)  # (antecedents, dim)
+        own = self.listening(own, source, target, x["near"], x["strength"])
         itself = ops.equal(x["antecedent"][:, None], x["candidates"][None, :])  # (antecedents, candidates)
-        return ops.where(itself, NEVER, logits)
+
+        def logits(vectors: Any, others: Any, log_share: Any) -> Any:
+            others = ops.take(others, x["candidates"], axis=0)  # (candidates, dim)
+            return ops.where(itself, NEVER, ops.matmul(vectors, ops.transpose(others)) + log_share)
+
+        replaced = ops.take(alike, x["antecedent"], axis=0)  # (antecedents, dim)
+        return {
+            "goes_with": logits(own, target, x["log_share"]),
+            "replaces": logits(replaced, alike, x["log_share_alike"]),
+        }
 
     def compute_loss(self, x: Any = None, y: Any = None, y_pred: Any = None, *_: Any, **__: Any) -> Any:
         """Weighted mean of the antecedents' softmax losses, sampled when the batch names draws."""
-        losses = softmax(y_pred, y, x)  # (antecedents,)
-        return ops.sum(losses * x["weight"]) / ops.sum(x["weight"])
+        loss = self._mean("goes_with", "weight", x, y, y_pred)
+        return loss + self.params.alike_weight * self._mean("replaces", "weight_alike", x, y, y_pred)
+
+    def _mean(self, name: str, weight: str, x: Any, y: Any, y_pred: Any) -> Any:
+        losses = softmax(y_pred[name], y[name], x)  # (antecedents,)
+        return ops.sum(losses * x[weight]) / ops.maximum(ops.sum(x[weight]), 1e-9)

@@ -45,15 +45,16 @@ def foretold(
     learners = np.argsort(-mass, kind="stable")[: min(LEARNERS, np.count_nonzero(mass))]
     if not len(new) or not len(learners):
         return roles
-    vectors = foretell(features, learners, np.concatenate([roles.source, roles.target], axis=1), new)
+    known = roles.source, roles.target, roles.alike
+    vectors = foretell(features, learners, np.concatenate(known, axis=1), new)
     sales = np.stack([roles.log_share, log_demand], axis=1)
     spread = np.maximum(sales[learners].std(axis=0), 1e-6)  # so that both count alike
     sales = foretell(features, learners, sales / spread, new) * spread
-    source, target, log_share = (of.copy() for of in (roles.source, roles.target, roles.log_share))
-    source[new], target[new] = np.split(vectors, 2, axis=1)
+    source, target, alike, log_share = (of.copy() for of in (*known, roles.log_share))
+    source[new], target[new], alike[new] = np.split(vectors, len(known), axis=1)
     log_share[new], demand = sales[:, 0], np.zeros_like(log_demand)
     demand[new] = np.maximum(np.expm1(sales[:, 1]), 0)
-    return replace(roles, source=source, target=target, log_share=log_share, new_demand=demand)
+    return replace(roles, source=source, target=target, alike=alike, log_share=log_share, new_demand=demand)
 
 
 def foretell(

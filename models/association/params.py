@@ -1,9 +1,10 @@
 """Parameters of the association network."""
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
 
+from tandem.features.products import MODALITIES
 from tandem.params import Section
 
 
@@ -15,6 +16,12 @@ class AssociationParams(Section):
     dim: int = Field(ge=2, le=1024)  # of product vectors in each role
     hidden: int = Field(ge=2)
     dropout: float = Field(ge=0, lt=1)  # inside the network
+    modalities: tuple[str, ...] = MODALITIES  # of X that take part
+    graph: Literal["attention", "mean", "none"]  # how a product's neighbours are heard
+    neighbours: int = Field(ge=1)  # of each product by each relation
+    heads: int = Field(ge=1)  # of attention; they share `dim` equally
+    edge_dropout: float = Field(ge=0, lt=1)  # share of the edges that a batch does not hear
+    alike_weight: float = Field(ge=0)  # of the loss of substitutes beside that of complements
     antecedent_exponent: float = Field(ge=0, le=1)  # an antecedent weighs (weight of its pairs) ** exponent
     popularity: tuple[float, ...] = Field(
         min_length=1
@@ -29,3 +36,16 @@ class AssociationParams(Section):
     learning_rate: float = Field(gt=0)
     weight_decay: float = Field(ge=0)
     seed: int
+
+    @field_validator("modalities")
+    @classmethod
+    def _are_known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if strange := sorted(set(names) - set(MODALITIES)):
+            raise ValueError(f"{', '.join(strange)}: no such modality. Known: {', '.join(MODALITIES)}")
+        return names
+
+    @model_validator(mode="after")
+    def _heads_share_dim(self) -> Self:
+        if self.dim % self.heads:
+            raise ValueError(f"dim = {self.dim} cannot be shared by {self.heads} heads; a multiple of heads fits")
+        return self

@@ -11,6 +11,11 @@ SMALL = {
     "dim": 8,
     "hidden": 8,
     "dropout": 0.0,
+    "graph": "attention",
+    "neighbours": 3,
+    "heads": 2,
+    "edge_dropout": 0.3,
+    "alike_weight": 0.1,
     "antecedent_exponent": 0.5,
     "popularity": [1.0],
     "trend": [0.0],
@@ -43,7 +48,7 @@ def cases_for_phones(shop) -> Dataset:
         for n in range(60)
         for product, day in ((f"p{n % 6}", 0.0), (f"c{n % 6}", 2.0), ("g", 4.0))
     ]
-    return shop(rows, 30, after_days=5, after_weight=1, half_life_days=100)
+    return shop(rows, 30, after_days=3, after_weight=1, half_life_days=100)
 
 
 @pytest.fixture(scope="session")

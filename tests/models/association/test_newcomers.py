@@ -76,7 +76,7 @@ def test_products_without_pairs_teach_nothing(text: np.ndarray) -> None:
     mass = np.where(MET, np.arange(PRODUCTS, 0, -1), 0.0)
     mass[40:] = 0
     zeros, rest = np.zeros(PRODUCTS, np.float32), [np.array(1.0)] * 5
-    found = foretold(Roles(told, told, zeros, zeros, *rest), features(text=text), mass, zeros)
+    found = foretold(Roles(told, told, told, zeros, zeros, *rest), features(text=text), mass, zeros)
     assert np.abs(found.source[NEW]).max() < 5
 
 
@@ -88,13 +88,13 @@ def test_without_anything_known_new_products_are_the_mean() -> None:
 
 def test_only_rows_of_new_products_change(text: np.ndarray) -> None:
     rng = np.random.default_rng(5)
-    source, target = rng.normal(size=(2, PRODUCTS, 4)).astype(np.float32)
+    source, target, alike = rng.normal(size=(3, PRODUCTS, 4)).astype(np.float32)
     share, demand = rng.uniform(1, 2, (2, PRODUCTS)).astype(np.float32)
     rest = [np.array(1.0)] * 5
-    before = Roles(source, target, share, np.zeros_like(share), *rest)
+    before = Roles(source, target, alike, share, np.zeros_like(share), *rest)
     mass = MET.astype(float)
     after = foretold(before, features(text=text), mass, demand)
-    for name in ("source", "target", "log_share", "new_demand"):
+    for name in ("source", "target", "alike", "log_share", "new_demand"):
         old, new = getattr(before, name), getattr(after, name)
         assert new.dtype == old.dtype
         assert np.array_equal(new[:48], old[:48])
@@ -109,6 +109,6 @@ def test_what_is_foretold_gives_way_to_what_sells() -> None:
     weights = {"kind_weight": np.ones(2), "half_life_days": np.array(1.0), "trend_days": np.array(1)}
     exponents = {"popularity": np.array(0.0), "trend": np.array(1.0)}
     foretold_demand = np.array([0, 0, 5, 0], np.float32)
-    roles = Roles(zeros, zeros, np.zeros(4, np.float32), foretold_demand, **weights, **exponents)
+    roles = Roles(zeros, zeros, zeros, np.zeros(4, np.float32), foretold_demand, **weights, **exponents)
     sold = Demand(np.array([[0, 8, 3, 1]], np.float32), 0)
     assert roles.rows(np.array([3]), sold)[0] == pytest.approx([0, 9 / 15, 6 / 15, 0])

@@ -1,0 +1,74 @@
+"""Each product's neighbours in the product graph, by kind of edge and direction: what attention looks at."""
+
+from dataclasses import dataclass, replace
+from typing import Self
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from tandem.features.dataset import Dataset
+from tandem.features.graph import KINDS, edges
+from tandem.features.pairs import Pairs
+
+SYMMETRIC = ("together", "viewed")
+"""Kinds whose edges say the same in both directions."""
+
+
+@dataclass(frozen=True)
+class Neighbourhood:
+    """At most k neighbours of each product by each relation, a kind of edge in one direction."""
+
+    near: NDArray[np.int32]  # (products, places) neighbour, 0 where there is none
+    strength: NDArray[np.float32]  # (products, places) in (0, 1], beside the strongest of that relation; 0 for none
+    relation: NDArray[np.int32]  # (places,) index into `relations`
+    relations: tuple[str, ...]
+
+    @classmethod
+    def of(cls, dataset: Dataset, k: int) -> Self:
+        """The k neighbours with the largest weighted cosine, by every relation that has edges."""
+        found = {}
+        for kind in KINDS:
+            pairs = edges(dataset, kind)
+            if len(pairs):
+                weights = _cosines(pairs)
+                found[kind] = weights
+                if kind not in SYMMETRIC:
+                    found[f"{kind}, reversed"] = sp.csr_array(weights.T)
+        columns = [_largest(weights, k) for weights in found.values()] or [_nothing(dataset.vocabulary.size)]
+        near, strength = (np.concatenate(of, axis=1) for of in zip(*columns, strict=True))
+        widths = [of.shape[1] for of, _ in columns]
+        return cls(near, strength, np.repeat(np.arange(len(widths), dtype=np.int32), widths), tuple(found))
+
+    def take(self, rows: NDArray[np.integer]) -> Self:
+        """The neighbours of the products at `rows`, in that order."""
+        return replace(self, near=self.near[rows], strength=self.strength[rows])
+
+    def thinned(self, share: float, rng: np.random.Generator) -> Self:
+        """The same without a random `share` of the edges."""
+        kept = rng.random(self.near.shape) >= share
+        return replace(self, near=self.near * kept, strength=self.strength * kept)
+
+
+def _cosines(pairs: Pairs) -> sp.csr_array:
+    """w_ab / √(Σ_b w_ab · Σ_a w_ab)."""
+    size = len(pairs.source)
+    out, into = np.bincount(pairs.a, pairs.weight, size), np.bincount(pairs.b, pairs.weight, size)
+    return pairs.matrix(pairs.weight / np.sqrt(np.maximum(out[pairs.a] * into[pairs.b], 1e-30)))
+
+
+def _largest(weights: sp.csr_array, k: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """(products, k) the largest entries of each row, largest first, of equals the first; and their share of the row's."""
+    row = np.repeat(np.arange(weights.shape[0]), np.diff(weights.indptr))
+    order = np.lexsort((weights.indices, -weights.data, row))
+    place = np.arange(len(order)) - weights.indptr[row]
+    kept = order[place < k]
+    near = np.zeros((weights.shape[0], k), np.int32)
+    strength = np.zeros((weights.shape[0], k), np.float32)
+    near[row[kept], place[place < k]] = weights.indices[kept]
+    strength[row[kept], place[place < k]] = weights.data[kept]
+    return near, strength / np.maximum(strength[:, :1], 1e-30)
+
+
+def _nothing(products: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    return np.zeros((products, 1), np.int32), np.zeros((products, 1), np.float32)
