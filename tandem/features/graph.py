@@ -1,9 +1,11 @@
 """The product graph: directed, counted edges of four kinds between products, from what a dataset knows.
 
     together   A and B stand in one basket
-    after      a user buys B within `after_days` of a basket with A that has no B
+    after      a user buys B within `after_days` of their first basket with A, which has no B
     viewed     A and B are looked at in one session
     instead    A and B are looked at in one session; within `instead_days` B is bought and A is not
+
+So that the habits of a few do not look like the will of many, `after` counts each user once for a pair.
 
 Each kind is counted in rows, baskets or sessions: a row holds some products as sources and some as targets, and an edge
 A → B counts the rows with A as source and B as target. `together` and `viewed` are symmetric and count everybody;
@@ -93,7 +95,7 @@ def _after(dataset: Dataset) -> Rows:
     weight = np.sqrt(_weight(dataset, own.time_us, own.size))
     content = _scaled(_told(dataset, own), weight)
     later = _later(own.user, own.time_us, dataset.params.graph.after_days) @ content
-    return Rows(content, _without(later, own.content), np.ones(len(own)))
+    return Rows(content.multiply(_first(own)).tocsr(), _without(later, own.content), np.ones(len(own)))
 
 
 def _viewed(dataset: Dataset) -> Rows:
@@ -176,6 +178,15 @@ def _taken_within(
     bought_ever = (place < len(pair)) & (np.append(pair, -1)[place] == asked)
     first, last = (np.searchsorted(line, place * length + moment + of) for of in (0, window + 1))
     return bought_ever & (last > first)
+
+
+def _first(own: Baskets) -> sp.csr_array:
+    """(baskets, products) 1 where the user takes the product for the first time; in order of user, time."""
+    row = np.repeat(np.arange(len(own)), own.size)
+    taken = own.user[row] * own.content.shape[1] + own.content.indices
+    kept = np.zeros(len(taken), bool)
+    kept[np.unique(taken, return_index=True)[1]] = True
+    return _only(own.content, kept)
 
 
 def _scaled(cells: sp.csr_array, weight: NDArray[np.floating]) -> sp.csr_array:
