@@ -152,7 +152,8 @@ def _tone(histories: Histories) -> sp.csr_array:
 
 def _later(user: NDArray[np.int64], time_us: NDArray[np.int64], days: float) -> sp.csr_array:
     """(baskets, baskets) 1 where the column's is of the row's user and up to `days` later; in order of user, time."""
-    second = (time_us - time_us.min(initial=0)) // SECOND_US
+    second = time_us // SECOND_US
+    second -= second.min(initial=second.max(initial=0))
     window = int(days * DAY_US // SECOND_US)
     line = user * (second.max(initial=0) + window + 1) + second  # one line of time after the other
     begin, end = (np.searchsorted(line, line + ahead, side="right") for ahead in (0, window))
@@ -169,9 +170,10 @@ def _taken_within(
     bought = np.isin(known.kind, [schema.KIND_CODE[kind] for kind in dataset.params.target_kinds])
     of_purchase = known.user[bought] * known.products + known.product[bought]
     pair, code = np.unique(of_purchase, return_inverse=True)
-    start, window = known.time_us.min(initial=0), int(dataset.params.graph.instead_days * DAY_US // SECOND_US)
-    second, moment = ((of - start) // SECOND_US for of in (known.time_us[bought], begin_us))
-    length = (known.as_of_us - start) // SECOND_US + window + 2
+    end, window = known.as_of_us // SECOND_US, int(dataset.params.graph.instead_days * DAY_US // SECOND_US)
+    start = known.time_us.min(initial=known.as_of_us) // SECOND_US
+    second, moment = (of // SECOND_US - start for of in (known.time_us[bought], begin_us))
+    length = end - start + window + 2
     line = np.sort(code * length + second)
     asked = user * known.products + product
     place = np.searchsorted(pair, asked)
@@ -183,10 +185,9 @@ def _taken_within(
 def _first(own: Baskets) -> sp.csr_array:
     """(baskets, products) 1 where the user takes the product for the first time; in order of user, time."""
     row = np.repeat(np.arange(len(own)), own.size)
-    taken = own.user[row] * own.content.shape[1] + own.content.indices
-    kept = np.zeros(len(taken), bool)
-    kept[np.unique(taken, return_index=True)[1]] = True
-    return _only(own.content, kept)
+    taken, second = own.user[row] * own.content.shape[1] + own.content.indices, own.time_us[row] // SECOND_US
+    _, first, same = np.unique(taken, return_index=True, return_inverse=True)
+    return _only(own.content, second == second[first][same])
 
 
 def _scaled(cells: sp.csr_array, weight: NDArray[np.floating]) -> sp.csr_array:
