@@ -264,6 +264,9 @@ class GraphParams(Section):
     half_life_days: float = Field(120.0, gt=0)  # a basket or session of that age weighs half
     size_exponent: float = Field(0.5, ge=0, le=1)  # one with n products weighs n ** -exponent
     sentiment_weight: float = Field(0.0, ge=0, lt=1)  # w: what its buyer reviewed weighs 1 + w · tone, tone in [-1, 1]
+    false_discovery: float = Field(0.05, gt=0, lt=1)  # of the relations that are believed, those that are chance's
+    need_cosine: float = Field(0.7, gt=0, le=1)  # of two texts that speak of the same need
+    price_band: float = Field(1.5, gt=0)  # robust deviations between the price levels of substitutes, at most
 
 
 class FeaturesParams(Section):

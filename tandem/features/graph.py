@@ -1,9 +1,11 @@
 """The product graph: directed, counted edges of four kinds between products, from what a dataset knows.
 
     together   A and B stand in one basket
-    after      a user buys B within `after_days` of a basket with A that has no B
+    after      a user buys B within `after_days` of their first basket with A, which has no B
     viewed     A and B are looked at in one session
     instead    A and B are looked at in one session; within `instead_days` B is bought and A is not
+
+So that the habits of a few do not look like the will of many, `after` counts each user once for a pair.
 
 Each kind is counted in rows, baskets or sessions: a row holds some products as sources and some as targets, and an edge
 A → B counts the rows with A as source and B as target. `together` and `viewed` are symmetric and count everybody;
@@ -93,7 +95,7 @@ def _after(dataset: Dataset) -> Rows:
     weight = np.sqrt(_weight(dataset, own.time_us, own.size))
     content = _scaled(_told(dataset, own), weight)
     later = _later(own.user, own.time_us, dataset.params.graph.after_days) @ content
-    return Rows(content, _without(later, own.content), np.ones(len(own)))
+    return Rows(content.multiply(_first(own)).tocsr(), _without(later, own.content), np.ones(len(own)))
 
 
 def _viewed(dataset: Dataset) -> Rows:
@@ -150,7 +152,8 @@ def _tone(histories: Histories) -> sp.csr_array:
 
 def _later(user: NDArray[np.int64], time_us: NDArray[np.int64], days: float) -> sp.csr_array:
     """(baskets, baskets) 1 where the column's is of the row's user and up to `days` later; in order of user, time."""
-    second = (time_us - time_us.min(initial=0)) // SECOND_US
+    second = time_us // SECOND_US
+    second -= second.min(initial=second.max(initial=0))
     window = int(days * DAY_US // SECOND_US)
     line = user * (second.max(initial=0) + window + 1) + second  # one line of time after the other
     begin, end = (np.searchsorted(line, line + ahead, side="right") for ahead in (0, window))
@@ -167,15 +170,24 @@ def _taken_within(
     bought = np.isin(known.kind, [schema.KIND_CODE[kind] for kind in dataset.params.target_kinds])
     of_purchase = known.user[bought] * known.products + known.product[bought]
     pair, code = np.unique(of_purchase, return_inverse=True)
-    start, window = known.time_us.min(initial=0), int(dataset.params.graph.instead_days * DAY_US // SECOND_US)
-    second, moment = ((of - start) // SECOND_US for of in (known.time_us[bought], begin_us))
-    length = (known.as_of_us - start) // SECOND_US + window + 2
+    end, window = known.as_of_us // SECOND_US, int(dataset.params.graph.instead_days * DAY_US // SECOND_US)
+    start = known.time_us.min(initial=known.as_of_us) // SECOND_US
+    second, moment = (of // SECOND_US - start for of in (known.time_us[bought], begin_us))
+    length = end - start + window + 2
     line = np.sort(code * length + second)
     asked = user * known.products + product
     place = np.searchsorted(pair, asked)
     bought_ever = (place < len(pair)) & (np.append(pair, -1)[place] == asked)
     first, last = (np.searchsorted(line, place * length + moment + of) for of in (0, window + 1))
     return bought_ever & (last > first)
+
+
+def _first(own: Baskets) -> sp.csr_array:
+    """(baskets, products) 1 where the user takes the product for the first time; in order of user, time."""
+    row = np.repeat(np.arange(len(own)), own.size)
+    taken, second = own.user[row] * own.content.shape[1] + own.content.indices, own.time_us[row] // SECOND_US
+    _, first, same = np.unique(taken, return_index=True, return_inverse=True)
+    return _only(own.content, second == second[first][same])
 
 
 def _scaled(cells: sp.csr_array, weight: NDArray[np.floating]) -> sp.csr_array:

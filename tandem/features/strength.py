@@ -132,8 +132,8 @@ def hypotheses(pairs: Pairs) -> int:
 def false_discovery_rate(chance: Values, hypotheses: int | None = None) -> Values:
     """(pairs,) q: were all with this q or a smaller one believed, so large a share of them would be chance's.
 
-    q of the k-th smallest p = min over j ≥ k of p_j · hypotheses / j, at most 1. Hypotheses that were not tested, because
-    nothing was counted, are taken as those with p = 1. Source: Benjamini and Hochberg 1995.
+    q of the k-th smallest p = min over j ≥ k of p_j · hypotheses / j, at most 1. Hypotheses that were not tested,
+    because nothing was counted, have p = 1. Source: Benjamini and Hochberg 1995.
 
     Args:
         chance: (pairs,) p.
@@ -157,12 +157,12 @@ def _upper(n: Values, a: Values, b: Values, total: float) -> Values:
     first = _log_choose(a, n) + _log_choose(total - a, b - n) - _log_choose(np.full_like(a, total), b)
     term = np.where(n <= np.minimum(a, b), np.exp(first), 0.0)
     summed, left = term.copy(), np.flatnonzero(term > 0)
-    term, n, a, b = (of[left] for of in (term, n, a, b))
     while len(left):
-        term = term * (a - n) * (b - n) / ((n + 1) * (total - a - b + n + 1))
-        summed[left] += term
-        going = term > NEGLIGIBLE * summed[left]
-        left, term, n, a, b = (of[going] for of in (left, term, n + 1, a, b))
+        k, x, y = n[left], a[left], b[left]
+        term[left] *= (x - k) * (y - k) / ((k + 1) * (total - x - y + k + 1))
+        summed[left] += term[left]
+        n = n + 1
+        left = left[term[left] > NEGLIGIBLE * summed[left]]
     return summed
 
 

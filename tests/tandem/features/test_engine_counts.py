@@ -1,20 +1,28 @@
 """Pairs are counted exactly, and once per basket."""
 
+from collections.abc import Callable
 from itertools import permutations
 from pathlib import Path
 from typing import Any
 
 import hypothesis.strategies as st
 import ibis
+import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
+from tandem import demo
 from tandem.data import schema
-from tandem.features import engine_counts
+from tandem.data.sources import Source
+from tandem.features import dataset, engine_counts, graph
+from tandem.features.graph import KINDS, Kind
 from tandem.features.histories import basket_key
+from tandem.params import FeaturesParams, GraphParams
 
+KEY = bytes(range(32))
 NOTHING = {"session_id": None, "quantity": 1.0, "unit_price": None}
 
 
@@ -31,7 +39,7 @@ def database() -> Any:
 
 
 def count(database: Any, rows: list[dict[str, Any]], **bounds: Any) -> dict[tuple[str, str], tuple[int, ...]]:
-    counted = engine_counts.pair_counts(ibis.memtable(table(rows)), ("purchase",), **bounds)
+    counted = engine_counts.edge_counts(ibis.memtable(table(rows)), "together", GraphParams(), ("purchase",), **bounds)
     found = database.to_pyarrow(counted).to_pylist()
     return {(row.pop("product_id"), row.pop("other_id")): tuple(row.values()) for row in found}
 
@@ -91,6 +99,7 @@ def test_baskets_are_those_of_the_rankers(database: Any, rows: list[dict[str, An
 
 
 @given(rows=events)
+@settings(max_examples=30)
 def test_every_pair_is_counted_as_by_hand(database: Any, rows: list[dict[str, Any]]) -> None:
     frame = table(rows).to_pandas()
     frame = frame[frame["kind"] == "purchase"]
@@ -106,26 +115,60 @@ def test_every_pair_is_counted_as_by_hand(database: Any, rows: list[dict[str, An
     assert count(database, rows) == expected
 
 
+@pytest.fixture(scope="module")
+def demo_shop(
+    make: Callable[..., Any], root: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[dict[str, pd.DataFrame], Path]:
+    """The canonical tables of the small demo shop, and where its events lie."""
+    folder = tmp_path_factory.mktemp("demo")
+    demo.generate(folder / "raw", folder / "truth", demo.DemoSize.small(), seed=7)
+    tables = make(Source.read(root / "sources/demo.yaml"), folder / "raw", KEY, folder).tables
+    return tables, folder / "canonical" / "events.parquet"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_is_counted_as_in_memory(
+    database: Any, demo_shop: tuple[dict[str, pd.DataFrame], Path], kind: Kind
+) -> None:
+    tables, stored = demo_shop
+    events = tables["events"]
+    params = FeaturesParams(target_kinds=("purchase",), kind_weight=dict.fromkeys(schema.KINDS, 1.0))
+    known = dataset.build(events, tables["products"], events["time"].max() + pd.Timedelta(days=1), params)
+    pairs = graph.edges(known, kind)
+    ids = np.array(["", *known.vocabulary.ids])
+    expected = pd.DataFrame({"product_id": ids[pairs.a], "other_id": ids[pairs.b], "n": pairs.n})
+    expected = expected.assign(source_rows=pairs.of_a, target_rows=pairs.of_b, all_rows=pairs.rows).astype(
+        dict.fromkeys(["n", "source_rows", "target_rows", "all_rows"], "int64")
+    )
+    counted = engine_counts.edge_counts(ibis.memtable(pq.read_table(stored)), kind, params.graph, ("purchase",))
+    found = database.to_pyarrow(counted.order_by(["product_id", "other_id"])).to_pandas()
+    assert (found.pop("users") <= found["n"]).all()
+    pd.testing.assert_frame_equal(found, expected, check_dtype=False)
+    assert len(found) > 50
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning")
-def test_spark_counts_the_same_pairs(tmp_path: Path) -> None:
-    import numpy as np
-    import pyarrow.parquet as pq
-
+def test_spark_counts_the_same_edges(tmp_path: Path) -> None:
     from tandem.data.engine import open_engine
 
     rng = np.random.default_rng(1)
     rows = [
         bought(
-            f"u{rng.integers(20)}" if rng.random() < 0.9 else None, f"p{rng.integers(12)}", day=int(rng.integers(1, 20))
+            f"u{rng.integers(20)}" if rng.random() < 0.9 else None,
+            f"p{rng.integers(12)}",
+            day=int(rng.integers(1, 20)),
+            kind=str(rng.choice(["view", "purchase"])),
         )
-        for _ in range(400)
+        for _ in range(600)
     ]
     pq.write_table(table(rows), tmp_path / "events.parquet")
-    found = []
+    found: dict[str, list[Any]] = {}
     for name in ("duckdb", "spark"):
         with open_engine("Europe/Berlin", tmp_path / "scratch", name) as engine:
-            counted = engine_counts.pair_counts(engine.read([tmp_path / "events.parquet"]), ("purchase",), max_products=6)
-            found.append(engine.batches(counted.order_by(["product_id", "other_id"])).read_all().to_pylist())
-    assert found[0] == found[1]
-    assert len(found[0]) > 50
+            events = engine.read([tmp_path / "events.parquet"])
+            for kind in KINDS:
+                counted = engine_counts.edge_counts(events, kind, GraphParams(), ("purchase",), max_products=6)
+                rows_of = engine.batches(counted.order_by(["product_id", "other_id"])).read_all().to_pylist()
+                found.setdefault(kind, []).append(rows_of)
+    assert all(one == other and len(one) > 50 for one, other in found.values())

@@ -1,0 +1,180 @@
+"""Complements and substitutes told by counts alone, against what is planted in the demo shop.
+
+    python -m benchmarks.evidence [--customers 1500] [--seeds 7,8,9]
+
+Of each seed a shop is made and everything it sold is counted. All pairs of products that were bought in at least
+`WARM` baskets each are ranked, also those that nothing joins; complements are the planted pairs, either way round,
+substitutes two products of one narrowest category. The last rows are of the same shops without their views.
+"""
+
+import hashlib
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import typer
+from numpy.typing import NDArray
+from sklearn.metrics import average_precision_score, roc_auc_score
+
+from tandem import demo, files
+from tandem.data import canonical, schema
+from tandem.data.sources import Source
+from tandem.features import dataset
+from tandem.features.dataset import Dataset
+from tandem.features.pairs import Pairs
+from tandem.features.relations import Evidence, Relations, evidence, label, mirrored, precedence, surprise
+from tandem.features.vocabulary import Vocabulary
+from tandem.params import FeaturesParams, IngestParams
+from tandem.settings import quiet
+
+KEY = hashlib.sha256(b"benchmark").digest()
+WARM = 5
+
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Shop:
+    """What was counted, and what is planted, of one seed."""
+
+    known: Dataset
+    found: Evidence
+    relations: Relations
+    complements: NDArray[np.bool_]  # (products, products) directed
+    substitutes: NDArray[np.bool_]  # (products, products)
+
+    @property
+    def warm(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Each two products with enough baskets, once."""
+        baskets = np.asarray(self.known.baskets.content.sum(axis=0)).ravel()
+        a, b = np.triu_indices(len(baskets), 1)
+        kept = (baskets[a] >= WARM) & (baskets[b] >= WARM)
+        return a[kept], b[kept]
+
+    def spread(self, values: Values, least: float) -> Values:
+        """(warm pairs,) the larger value of the two directions, `least` where nothing was counted."""
+        pairs = self.relations
+        full = np.full(self.complements.shape, least)
+        full[pairs.a, pairs.b] = values
+        a, b = self.warm
+        return np.maximum(full[a, b], full[b, a])
+
+
+def main(customers: int = 1500, seeds: str = "7,8,9") -> None:
+    """Print the tables: mean over seeds [least, most]."""
+    quiet()
+    with tempfile.TemporaryDirectory() as work:
+        made = [read(Path(work) / seed, customers, int(seed)) for seed in seeds.split(",")]
+        for name, kinds in (("all events", None), ("purchases alone", ["purchase"])):
+            shops = [count(*parts, kinds) for parts in made]
+            print(f"\n{name}, {customers} customers, {len(shops)} shops of {len(shops[0].warm[0]):,} pairs and more")
+            print("| score | complement: AUC, AP | substitute: AUC, AP | complement before substitute: AUC |")
+            print("|---|---|---|---|")
+            for score in (*KINDS, "complement", "substitute"):
+                print(f"| {score} | {' | '.join(quality(shops, score))} |")
+            for line in (*believed(shops), *directions(shops)):
+                print(line)
+
+
+def read(folder: Path, customers: int, seed: int) -> tuple[pd.DataFrame, pd.DataFrame, Path]:
+    """Events and products of the shop of that seed, and the folder of its truth."""
+    demo.generate(folder / "raw", folder / "truth", demo.DemoSize(customers=customers), seed)
+    source, params = Source.read(Path("sources/demo.yaml")), IngestParams.read()
+    canonical.make(source, folder / "raw", KEY, folder / "made", folder / "parts", params)
+    tables = (
+        files.read(folder / "made" / f"{table.name}.parquet", table) for table in (schema.EVENTS, schema.PRODUCTS)
+    )
+    return *tables, folder / "truth"
+
+
+def count(events: pd.DataFrame, products: pd.DataFrame, truth: Path, kinds: list[str] | None) -> Shop:
+    """What the events of these kinds tell, beside the truth."""
+    kept = events if kinds is None else events[events["kind"].isin(kinds)].reset_index(drop=True)
+    until = kept["time"].max() + pd.Timedelta(days=1)
+    known = dataset.build(kept, products, until, FeaturesParams.read())
+    return Shop(known, evidence(known), label(known), *planted(truth, known.vocabulary))
+
+
+def planted(truth: Path, vocabulary: Vocabulary) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """(products, products) complements as antecedent → consequent, and substitutes."""
+    pairs, tree = (pd.read_csv(truth / f"{name}.csv", dtype=str) for name in ("complements", "substitutes"))
+    complements = np.zeros((vocabulary.size,) * 2, bool)
+    complements[vocabulary.encode(pairs["antecedent"]), vocabulary.encode(pairs["consequent"])] = True
+    category = np.zeros(vocabulary.size, int)
+    category[vocabulary.encode(tree["article"])] = pd.factorize(tree["category"])[0] + 1
+    substitutes = (category[:, None] == category[None, :]) & ~np.eye(vocabulary.size, dtype=bool)
+    for table in (complements, substitutes):
+        table[0] = table[:, 0] = False
+    return complements, substitutes
+
+
+KINDS = ("together", "after", "viewed", "instead")
+
+
+def scored(shop: Shop, score: str) -> Values:
+    """(warm pairs,) a kind's surprise, or the score of a relation."""
+    if score in KINDS:
+        return shop.spread(surprise(shop.found[score]), 0.0)
+    values = getattr(shop.relations, score)
+    return shop.spread(np.maximum(values, -1e6), -1e6 if score == "substitute" and np.isinf(values).any() else 0.0)
+
+
+def quality(shops: list[Shop], score: str) -> Iterator[str]:
+    """The cells of a score's line."""
+    rows = []
+    for shop in shops:
+        values, (a, b) = scored(shop, score), shop.warm
+        goes, like = (shop.complements | shop.complements.T)[a, b], shop.substitutes[a, b]
+        typed = goes | like
+        rows.append(
+            (
+                roc_auc_score(goes, values), average_precision_score(goes, values),
+                roc_auc_score(like, values), average_precision_score(like, values),
+                roc_auc_score(goes[typed], values[typed]),
+            )
+        )  # fmt: skip
+    columns = [f"{np.mean(of):.3f} [{min(of):.3f}, {max(of):.3f}]" for of in zip(*rows, strict=True)]
+    yield from (f"{columns[0]}, {columns[1]}", f"{columns[2]}, {columns[3]}", columns[4])
+
+
+def believed(shops: list[Shop]) -> Iterator[str]:
+    """What became of the pairs that are believed."""
+    for place, name in ((1, "complement"), (2, "substitute")):
+        right = wrong = other = missed = 0
+        for shop in shops:
+            pairs, once = shop.relations, shop.relations.a < shop.relations.b
+            a, b = (of[(pairs.kind == place) & once] for of in (pairs.a, pairs.b))
+            goes = shop.complements | shop.complements.T
+            truth, against = (goes, shop.substitutes) if place == 1 else (shop.substitutes, goes)
+            right, wrong = right + int(truth[a, b].sum()), wrong + int(against[a, b].sum())
+            other += int((~truth & ~against)[a, b].sum())
+            missed += int(truth.sum()) // 2 - int(truth[a, b].sum())
+        yield f"believed {name}s: {right} planted, {wrong} of the other kind, {other} neither; {missed} planted missed"
+
+
+def directions(shops: list[Shop]) -> Iterator[str]:
+    """Share of the planted pairs whose antecedent is told, a half where nothing tells."""
+    ways: dict[str, Callable[[Evidence], Values]] = {
+        "order in time": lambda found: found["after"].n - mirrored(found["after"], found["after"].n),
+        "confidence": lambda found: _confidence(found["together"]),
+        "precedence, of both": precedence,
+    }
+    for name, way in ways.items():
+        shares = []
+        for shop in shops:
+            full = np.zeros(shop.complements.shape)
+            full[shop.relations.a, shop.relations.b] = way(shop.found)
+            told = full[shop.complements]
+            shares.append(float(np.mean((told > 0) + 0.5 * (told == 0))))
+        yield f"direction by {name}: {np.mean(shares):.3f} [{min(shares):.3f}, {max(shares):.3f}]"
+
+
+def _confidence(pairs: Pairs) -> Values:
+    return np.where(pairs.n > 0, pairs.of_b - pairs.of_a, 0.0)
+
+
+if __name__ == "__main__":
+    typer.run(main)
