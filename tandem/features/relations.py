@@ -22,6 +22,9 @@ from tandem.features.graph import KINDS, Kind, edges
 from tandem.features.pairs import Pairs
 from tandem.features.products import ProductFeatures
 
+BLOCK = 65_536
+"""Pairs whose vectors are in memory at once."""
+
 Values = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 Value = TypeVar("Value", bound=np.generic)
@@ -178,9 +181,18 @@ def same_need(dataset: Dataset, a: NDArray[np.int32], b: NDArray[np.int32]) -> F
     category = narrowest(products)
     alike = (category[a] == category[b]) & (category[a] > 0)
     if products.text.shape[1]:
-        alike |= np.einsum("pd,pd->p", products.text[a], products.text[b]) >= params.need_cosine
+        alike |= cosines(products.text, a, b) >= params.need_cosine
     gap = np.abs(products.price[a, 0] - products.price[b, 0])
     return alike & ~(gap > params.price_band)
+
+
+def cosines(vectors: NDArray[np.float32], a: NDArray[np.integer], b: NDArray[np.integer]) -> NDArray[np.float32]:
+    """(pairs,) of vectors of length 1; NaN where one is not known. Block by block: pairs are many, and vectors long."""
+    found = np.empty(len(a), np.float32)
+    for begin in range(0, len(a), BLOCK):
+        some = slice(begin, begin + BLOCK)
+        np.einsum("pd,pd->p", vectors[a[some]], vectors[b[some]], out=found[some])
+    return found
 
 
 def narrowest(products: ProductFeatures) -> NDArray[np.int64]:
