@@ -141,18 +141,34 @@ def quality(shops: list[Shop], score: str) -> Iterator[str]:
 
 
 def believed(shops: list[Shop]) -> Iterator[str]:
-    """What became of the pairs that are believed."""
+    """What the pairs are that are believed, each two products once, over all shops."""
     for place, name in ((1, "complement"), (2, "substitute")):
-        right = wrong = other = missed = 0
+        told = np.zeros(5, int)
         for shop in shops:
-            pairs, once = shop.relations, shop.relations.a < shop.relations.b
-            a, b = (of[(pairs.kind == place) & once] for of in (pairs.a, pairs.b))
-            goes = shop.complements | shop.complements.T
-            truth, against = (goes, shop.substitutes) if place == 1 else (shop.substitutes, goes)
-            right, wrong = right + int(truth[a, b].sum()), wrong + int(against[a, b].sum())
-            other += int((~truth & ~against)[a, b].sum())
-            missed += int(truth.sum()) // 2 - int(truth[a, b].sum())
-        yield f"believed {name}s: {right} planted, {wrong} of the other kind, {other} neither; {missed} planted missed"
+            pairs = shop.relations
+            kept = (pairs.kind == place) & ((pairs.a < pairs.b) | ~_both_ways(pairs, place))
+            a, b = np.minimum(pairs.a, pairs.b)[kept], np.maximum(pairs.a, pairs.b)[kept]
+            goes, like = shop.complements | shop.complements.T, shop.substitutes
+            truth, against = (goes, like) if place == 1 else (like, goes)
+            called = (shop.complements.T.astype(int) @ shop.complements)[a, b] > 0  # by one antecedent
+            neither = ~truth[a, b] & ~against[a, b]
+            missed = truth.sum() // 2 - truth[a, b].sum()
+            told += [
+                truth[a, b].sum(),
+                against[a, b].sum(),
+                (neither & called).sum(),
+                (neither & ~called).sum(),
+                missed,
+            ]
+        words = "planted", "of the other kind", "called for by one antecedent", "neither", "planted but not believed"
+        yield f"{name}s: " + ", ".join(f"{n:,} {word}" for n, word in zip(told, words, strict=True))
+
+
+def _both_ways(pairs: Relations, place: int) -> NDArray[np.bool_]:
+    """(pairs,) whether the pair is believed in the other direction as well."""
+    size = int(max(pairs.a.max(), pairs.b.max())) + 1
+    believed = pairs.kind == place
+    return np.isin(pairs.b.astype(np.int64) * size + pairs.a, (pairs.a.astype(np.int64) * size + pairs.b)[believed])
 
 
 def directions(shops: list[Shop]) -> Iterator[str]:

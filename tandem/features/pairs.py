@@ -94,7 +94,7 @@ def count(
     left = _Side.of(source, min_count)
     sides = _Sides.of(left, left if target is None else _Side.of(target, min_count), weight)
     with ThreadPoolExecutor(THREADS) as pool:
-        blocks = list(pool.map(lambda block: sides.count(*block, min_count), sides.blocks()))
+        blocks = list(pool.map(lambda block: sides.found(block, min_count), sides.blocks()))
     a, b, n, total = (np.concatenate(parts) for parts in zip(NOTHING, *blocks, strict=True))
     if target is None:
         a, b, n, total = _mirrored(a, b, n, total, source.shape[1])
@@ -168,8 +168,9 @@ class _Sides:
             yield begin, end
             begin = end
 
-    def count(self, begin: int, end: int, min_count: float) -> Found:
+    def found(self, block: tuple[int, int], min_count: float) -> Found:
         """The pairs of a block of source products that enough rows hold."""
+        begin, end = block
         first = begin if self.one else 0  # of the targets
         width = len(self.target.ids) - first
         cells = self._cells(begin, end)

@@ -10,7 +10,7 @@ bought together minus viewed together); here against chance, and lifts against e
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import numpy as np
 import scipy.stats
@@ -152,23 +152,21 @@ def _beside(pairs: Pairs, like: Flags, goes: Flags, shown: Values) -> Flags:
 def _by_needs(found: Evidence, dataset: Dataset) -> Relations:
     """Substitutes serve the same need at a like price, are seldom in one basket, and buyers go from one to the other.
 
-    Both must be beyond chance, so that the larger of the two p counts; the first is asked of the category as a whole,
-    for most of its pairs are too rare to say that they are never together.
+    Both must be beyond chance, so that the larger of the two p counts.
     """
-    needed = same_need(dataset, found["after"].a, found["after"].b)
-    switched = _either(found["after"])
-    apart = _chance_apart(dataset, found["together"])
-    chance = np.where(needed, np.maximum(switched, apart), 1.0)
-    moved, together = surprise(found["after"]), surprise(found["together"])
-    moved = (moved + mirrored(found["after"], moved)) / np.sqrt(2)
-    complement_q = _q(found, ("together", "after"))
+    bought, later = found["together"], found["after"]
+    needed = same_need(dataset, bought.a, bought.b)
+    chance = np.maximum(_chance_of_need(dataset, found, "together"), _chance_of_need(dataset, found, "after"))
+    moved, together = surprise(later), surprise(bought)
+    moved = (moved + mirrored(later, moved)) / np.sqrt(2)
+    like = strength.false_discovery_rate(np.where(needed, chance, 1.0))
     return _relations(
         found,
         dataset.params.graph.false_discovery,
         complement=_bought(found),
-        complement_q=np.where(together >= 0, complement_q, 1.0),
+        complement_q=np.where(together >= 0, _q(found, ("together", "after")), 1.0),
         substitute=np.where(needed, moved - together, -np.inf),
-        substitute_q=np.where(together < 0, strength.false_discovery_rate(chance), 1.0),
+        substitute_q=np.where(together < 0, like, 1.0),
     )
 
 
@@ -242,17 +240,26 @@ def _symmetric_q(found: Evidence, kinds: tuple[Kind, ...]) -> Values:
     return np.minimum(q, mirrored(found["together"], q))
 
 
-def _chance_apart(dataset: Dataset, together: Pairs) -> Values:
-    """(pairs,) p of so few baskets with both: of all pairs of their category as a whole, without one of the pair."""
-    category = narrowest(dataset.products)
-    counted, sold = edges(dataset, "together"), together.source
-    inside = category[counted.a] == category[counted.b]
+def _chance_of_need(dataset: Dataset, found: Evidence, kind: Literal["together", "after"]) -> Values:
+    """(pairs,) p of so few baskets with both, or of so many users who go from one to the other.
+
+    It is asked of all pairs of a narrowest category as a whole, by a Poisson count, for most are too rare to show by
+    themselves that they are kept apart or take turns; pairs without a common category speak for themselves.
+    """
+    pairs, counted, category = found[kind], edges(dataset, kind), narrowest(dataset.products)
     groups = int(category.max(initial=0)) + 1
-    held = np.bincount(category[counted.a[inside]], counted.n[inside], groups)  # both ways round
-    of_chance = np.bincount(category, sold, groups) ** 2 - np.bincount(category, sold**2, groups)
-    pooled = scipy.stats.poisson.cdf(held / 2, of_chance / 2 / max(together.rows, 1))
-    common = np.where(category[together.a] == category[together.b], category[together.a], 0)
-    return np.where(common > 0, pooled[common], strength.chance_of_fewer(together))
+    inside = category[counted.a] == category[counted.b]
+    held = np.bincount(category[counted.a[inside]], counted.n[inside], groups)
+    source, target, own = (
+        np.bincount(category, of, groups) for of in (counted.source, counted.target, counted.source * counted.target)
+    )
+    by_chance = (source * target - own) / max(counted.rows, 1)
+    if kind == "together":  # every pair is there both ways round
+        pooled, alone = scipy.stats.poisson.cdf(held / 2, by_chance / 2), strength.chance_of_fewer(pairs)
+    else:
+        pooled, alone = scipy.stats.poisson.sf(held - 1, by_chance), _either(pairs)
+    common = np.where(category[pairs.a] == category[pairs.b], category[pairs.a], 0)
+    return np.where(common > 0, pooled[common], alone)
 
 
 def _either(pairs: Pairs) -> Values:
