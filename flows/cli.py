@@ -14,7 +14,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 from typer.core import TyperGroup
 
-from flows.commands import data, privacy, refused, sources
+from flows.commands import data, explain, privacy, refused, sources
 from tandem.errors import TandemError
 
 Result = TypeVar("Result")
@@ -38,6 +38,7 @@ app.add_typer(data.app, name="data")
 app.add_typer(refused.app, name="refused")
 app.add_typer(sources.app, name="sources")
 privacy.register(app)
+app.command()(explain.explain)
 
 Source = Annotated[str | None, typer.Option(help="a file of sources/; default: the source in params.yaml")]
 Raw = Annotated[Path | None, typer.Option(help="the shop's export, a folder or one file; default: what came before")]

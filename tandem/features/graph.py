@@ -41,6 +41,16 @@ class Rows:
     source: sp.csr_array  # (rows, products)
     target: sp.csr_array | None  # (rows, products); None: the sources
     weight: NDArray[np.float64]  # (rows,)
+    user: NDArray[np.int64]  # (rows,) row of the user among the known ones, -1 where nobody is known
+    time_us: NDArray[np.int64]  # (rows,) when it began
+
+    def __len__(self) -> int:
+        return len(self.weight)
+
+    def witnesses(self, a: int, b: int) -> NDArray[np.int64]:
+        """The rows that hold a as source and b as target."""
+        targets = self.source if self.target is None else self.target
+        return np.intersect1d(_rows_with(self.source, a), _rows_with(targets, b))
 
 
 @lru_cache(maxsize=8)
@@ -85,7 +95,8 @@ def one_number(dataset: Dataset) -> sp.csr_array:
 
 def _together(dataset: Dataset) -> Rows:
     bought = dataset.baskets
-    return Rows(_told(dataset, bought), None, _weight(dataset, bought.time_us, bought.size))
+    weight = _weight(dataset, bought.time_us, bought.size)
+    return Rows(_told(dataset, bought), None, weight, bought.user, bought.time_us)
 
 
 def _after(dataset: Dataset) -> Rows:
@@ -95,12 +106,14 @@ def _after(dataset: Dataset) -> Rows:
     weight = np.sqrt(_weight(dataset, own.time_us, own.size))
     content = _scaled(_told(dataset, own), weight)
     later = _later(own.user, own.time_us, dataset.params.graph.after_days) @ content
-    return Rows(content.multiply(_first(own)).tocsr(), _without(later, own.content), np.ones(len(own)))
+    source = sp.csr_array(content.multiply(_first(own)))
+    return Rows(source, _without(later, own.content), np.ones(len(own)), own.user, own.time_us)
 
 
 def _viewed(dataset: Dataset) -> Rows:
     seen = dataset.views
-    return Rows(seen.content, None, _weight(dataset, seen.time_us, seen.size))
+    weight = _weight(dataset, seen.time_us, seen.size)
+    return Rows(seen.content, None, weight, seen.user, seen.time_us)
 
 
 def _instead(dataset: Dataset) -> Rows:
@@ -109,7 +122,8 @@ def _instead(dataset: Dataset) -> Rows:
     taken = _taken_within(dataset, seen.user[row], seen.content.indices, seen.time_us[row])
     left, bought = (_only(seen.content, of) for of in (~taken, taken))
     bought = _told(dataset, Baskets(bought, seen.time_us, seen.user))
-    return Rows(left, bought, _weight(dataset, seen.time_us, seen.size))
+    weight = _weight(dataset, seen.time_us, seen.size)
+    return Rows(left, bought, weight, seen.user, seen.time_us)
 
 
 def sessions(histories: Histories) -> Baskets:
@@ -208,3 +222,9 @@ def _only(cells: sp.csr_array, kept: NDArray[np.bool_]) -> sp.csr_array:
     found.data = kept.astype(np.float64)
     found.eliminate_zeros()
     return found
+
+
+def _rows_with(cells: sp.csr_array, product: int) -> NDArray[np.int64]:
+    """The rows with a cell above 0 of the product, in order."""
+    held = np.flatnonzero((cells.indices == product) & (cells.data > 0))
+    return np.unique(np.searchsorted(cells.indptr, held, side="right") - 1)
