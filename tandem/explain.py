@@ -77,15 +77,15 @@ def explain(dataset: Dataset, products: pd.DataFrame, a: str, b: str, min_users:
     shown.sort(key=lambda s: s.values["chance"])
     relation, leads = _relation(dataset, first, second)
     like = [*_shared(products, a, b), *_alike(dataset, first, second), *_said(dataset, (first, second), (a, b))]
-    return Explanation(
-        a, b, relation, {1: a, -1: b}.get(leads), [*shown, *like], withheld=len(counted) - len(shown)
-    )
+    return Explanation(a, b, relation, {1: a, -1: b}.get(leads), [*shown, *like], withheld=len(counted) - len(shown))
 
 
 def _index(dataset: Dataset, product_id: str) -> int:
     place = int(dataset.vocabulary.encode([product_id])[0])
     if not place:
-        raise ExplanationError(f"product {product_id!r} has no event before the end of the dataset and is not in its list")
+        raise ExplanationError(
+            f"product {product_id!r} has no event before the end of the dataset and is not in its list"
+        )
     return place
 
 
@@ -152,7 +152,9 @@ def _shared(products: pd.DataFrame, a: str, b: str) -> Iterator[Statement]:
     prices = rows["price"].to_numpy(np.float64)
     if np.isfinite(prices).all() and (prices > 0).all():
         ratio = float(prices[1] / prices[0])
-        yield Statement("price", f"{b} costs {ratio:.3g} times as much as {a}", {"ratio": ratio, "prices": prices.tolist()})
+        yield Statement(
+            "price", f"{b} costs {ratio:.3g} times as much as {a}", {"ratio": ratio, "prices": prices.tolist()}
+        )
 
 
 def _alike(dataset: Dataset, a: int, b: int) -> Iterator[Statement]:
