@@ -32,18 +32,16 @@ def main(sizes: Sizes = "10000,100000,1000000", steps: Steps = 20, only: int = 0
     if only:
         print(json.dumps(measure(only, steps)))
         return
-    print(
-        "| products | edges | counting, s | batches of an epoch | s for a batch | products/s | edges/s | epoch, min | GB |"
-    )
+    print("| products | edges | counting, s | batches | s for a batch | products/s | edges/s | epoch, min | GB |")
     print("|---|---|---|---|---|---|---|---|---|", flush=True)
     for size in map(int, sizes.split(",")):
         command = [sys.executable, "-m", "benchmarks.training", "--only", str(size), "--steps", str(steps)]
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
         of = json.loads(done.stdout.splitlines()[-1])
+        rates = f"{of['step']:.2f} | {of['products_s']:,.0f} | {of['edges_s']:,.0f}"
+        epoch = f"{of['batches'] * of['step'] / 60:.1f} | {of['peak']:.1f}"
         print(
-            f"| {size:,} | {of['edges']:,} | {of['counting']:.0f} | {of['batches']:,} | {of['step']:.2f} "
-            f"| {of['products_s']:,.0f} | {of['edges_s']:,.0f} | {of['batches'] * of['step'] / 60:.1f} | {of['peak']:.1f} |",
-            flush=True,
+            f"| {size:,} | {of['edges']:,} | {of['counting']:.0f} | {of['batches']:,} | {rates} | {epoch} |", flush=True
         )
 
 

@@ -22,8 +22,8 @@ from tandem.features.relations import RELATIONS, at, label
 
 SENTENCES: Mapping[Kind, str] = {
     "together": "{n:,} baskets hold both, {lift:.3g} times as many as chance would give ({expected:,.1f})",
-    "after": "within {days:g} days of {n:,} baskets with {a} the same customer bought {b}, {lift:.3g} times as often as "
-    "chance would have it ({expected:,.1f})",
+    "after": "within {days:g} days of {n:,} baskets with {a} the same customer bought {b}, {lift:.3g} times as "
+    "often as chance would have it ({expected:,.1f})",
     "viewed": "{n:,} sessions looked at both, {lift:.3g} times as many as chance would give ({expected:,.1f})",
     "instead": "in {n:,} sessions customers looked at both and then bought {b}, not {a}; {expected:,.1f} by chance",
 }

@@ -82,7 +82,7 @@ class Roles:
         return np.einsum("pd,pd->p", self.alike[a], self.alike[b])
 
     def associations(self, a: NDArray[np.integer], b: NDArray[np.integer]) -> NDArray[np.float32]:
-        """(pairs,) g(x_a, x_b), the cosine of what two products are in all roles, in [-1, 1]; 0 of what has no vector."""
+        """(pairs,) g(x_a, x_b), the cosine of all that two products are, in [-1, 1]; 0 where there is no vector."""
         x = np.concatenate([self.source, self.target, self.alike], axis=1)
         x = x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-9)
         return np.einsum("pd,pd->p", x[a], x[b])

@@ -58,7 +58,7 @@ def _cosines(pairs: Pairs) -> sp.csr_array:
 
 
 def _largest(weights: sp.csr_array, k: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-    """(products, k) the largest entries of each row, largest first, of equals the first; and their share of the row's."""
+    """(products, k) the largest entries of each row, largest first, of equals the first; and beside the largest."""
     row = np.repeat(np.arange(weights.shape[0]), np.diff(weights.indptr))
     order = np.lexsort((weights.indices, -weights.data, row))
     place = np.arange(len(order)) - weights.indptr[row]

@@ -45,8 +45,8 @@ class AssociationNetwork(keras.Model):
 
     s, t and z are id vector + network of X in that role; m_i is what the neighbours of i in the graph say.
     Trained as log P(j | i) = A_ij + log q_j + constant, so that A says how much more often j goes with i than
-    its popularity q explains; B likewise of what is bought instead. What a product that nobody met learns here is noise;
-    `newcomers` puts a forecast in its place.
+    its popularity q explains; B likewise of what is bought instead. What a product that nobody met learns here is
+    noise; `newcomers` puts a forecast in its place.
     """
 
     def __init__(
