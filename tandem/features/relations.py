@@ -91,6 +91,24 @@ def mirrored(pairs: Pairs, values: NDArray[Value]) -> NDArray[Value]:
     return values[np.lexsort((pairs.a, pairs.b))]
 
 
+def numbers(found: Evidence) -> tuple[tuple[str, ...], NDArray[np.float32]]:
+    """What a network may read of each pair: names, and (pairs, names) NaN where the shop knows nothing of a kind.
+
+    For each kind log(1 + n), `surprise` and the log lift, the last of n + ½; of `after` and `instead` also those of
+    b → a, under the same name with `back`; and `precedence`.
+    """
+    columns: dict[str, Values] = {}
+    for kind, pairs in found.items():
+        told = {"count": np.log1p(pairs.n), "surprise": surprise(pairs), "log_lift": _log_lift(pairs)}
+        for name, values in told.items():
+            known = values if pairs.rows else np.full(len(pairs), np.nan)
+            columns[f"{kind}_{name}"] = known
+            if kind in ("after", "instead"):
+                columns[f"{kind}_{name}_back"] = mirrored(pairs, known)
+    columns["precedence"] = precedence(found)
+    return tuple(columns), np.column_stack(list(columns.values())).astype(np.float32)
+
+
 def precedence(found: Evidence) -> Values:
     """(pairs,) how much speaks for a coming first: the order in time, and what sells without the other.
 
@@ -220,7 +238,8 @@ def _chance(pairs: Pairs) -> Values:
 def _q(found: Evidence, kinds: tuple[Kind, ...]) -> Values:
     """(pairs,) false discovery rate of the smallest p of the kinds, each p times their number (Bonferroni)."""
     chance = np.min([_chance(found[kind]) for kind in kinds], axis=0) * len(kinds)
-    return strength.false_discovery_rate(chance, max(strength.hypotheses(found[kind]) for kind in kinds))
+    asked = max(strength.hypotheses(found[kind]) for kind in kinds)
+    return strength.false_discovery_rate(chance, max(asked, len(chance)))
 
 
 def _symmetric_q(found: Evidence, kinds: tuple[Kind, ...]) -> Values:
