@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from tandem.features import strength
 from tandem.features.dataset import Dataset
-from tandem.features.graph import KINDS, Kind, edges
+from tandem.features.graph import DIRECTED, KINDS, Kind, edges
 from tandem.features.pairs import Pairs
 from tandem.features.products import ProductFeatures
 
@@ -66,7 +66,8 @@ def evidence(dataset: Dataset) -> Evidence:
     counted = {kind: edges(dataset, kind) for kind in KINDS}
     size = dataset.vocabulary.size
     ways = [(pairs.a, pairs.b) for pairs in counted.values()]
-    keys = [x.astype(np.int64) * size + y for way in ways for x, y in (way, way[::-1])]
+    ways += [(counted[kind].b, counted[kind].a) for kind in DIRECTED]
+    keys = [x.astype(np.int64) * size + y for x, y in ways]
     a, b = np.divmod(np.unique(np.concatenate(keys)), size)
     return {kind: at(pairs, a.astype(np.int32), b.astype(np.int32)) for kind, pairs in counted.items()}
 
@@ -88,7 +89,8 @@ def _place(pairs: Pairs, a: NDArray[np.integer], b: NDArray[np.integer]) -> NDAr
 
 def mirrored(pairs: Pairs, values: NDArray[Value]) -> NDArray[Value]:
     """(pairs,) the value of b → a where that of a → b stands; every pair must be there both ways round."""
-    return values[np.lexsort((pairs.a, pairs.b))]
+    places = pairs.matrix(np.arange(len(pairs), dtype=np.float64))
+    return values[places.tocsc().data.astype(np.int64)]  # column by column: in order of b, then a
 
 
 def numbers(found: Evidence) -> tuple[tuple[str, ...], NDArray[np.float32]]:
@@ -103,7 +105,7 @@ def numbers(found: Evidence) -> tuple[tuple[str, ...], NDArray[np.float32]]:
         for name, values in told.items():
             known = values if pairs.rows else np.full(len(pairs), np.nan)
             columns[f"{kind}_{name}"] = known
-            if kind in ("after", "instead"):
+            if kind in DIRECTED:
                 columns[f"{kind}_{name}_back"] = mirrored(pairs, known)
     columns["precedence"] = precedence(found)
     return tuple(columns), np.column_stack(list(columns.values())).astype(np.float32)
@@ -193,8 +195,10 @@ def same_need(dataset: Dataset, a: NDArray[np.int32], b: NDArray[np.int32]) -> F
     products, params = dataset.products, dataset.params.graph
     category = narrowest(products)
     alike = (category[a] == category[b]) & (category[a] > 0)
-    if products.text.shape[1]:
-        alike |= np.einsum("pd,pd->p", products.text[a], products.text[b]) >= params.need_cosine
+    for begin in range(0, len(a) if products.text.shape[1] else 0, BLOCK):
+        some = slice(begin, begin + BLOCK)
+        cosine = np.einsum("pd,pd->p", products.text[a[some]], products.text[b[some]])
+        alike[some] |= cosine >= params.need_cosine
     gap = np.abs(products.price[a, 0] - products.price[b, 0])
     return alike & ~(gap > params.price_band)
 
