@@ -18,7 +18,7 @@ from tandem.errors import TandemError
 
 THREADS = 2
 
-PAIRS = 1 << 18
+PAIRS = 1 << 17
 """So many pairs are numbered at a time, or as many as there are places: few enough to stay in the processor's cache."""
 
 PLACES = 1 << 20
