@@ -160,12 +160,13 @@ def run(name: str, task: Task, folder: Path, peers: Path, limits: Limits) -> Too
         began = time.monotonic()
         _, status, used = os.wait4(process.pid, 0)
         timer.cancel()
+    process.returncode = os.waitstatus_to_exitcode(status)
     if status and time.monotonic() - began >= limits.seconds:
         return f"stopped at {limits.seconds:g} s"
     if status and any(words in errors.read_text().lower() for words in OF_MEMORY):
         return f"stopped at {limits.gibibytes:g} GiB"
     if status:
-        raise SystemExit(f"{name} ended with {status}:\n{errors.read_text()[-2000:]}")
+        raise SystemExit(f"{name} ended with {process.returncode}:\n{errors.read_text()[-2000:]}")
     told = loads(made.read_text())
     return Took(told["seconds"], told["worked"], used.ru_maxrss / 1e6, told["sets"], told["sum"])
 
