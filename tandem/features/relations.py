@@ -18,12 +18,9 @@ from numpy.typing import NDArray
 
 from tandem.features import strength
 from tandem.features.dataset import Dataset
-from tandem.features.graph import KINDS, Kind, edges
+from tandem.features.graph import DIRECTED, KINDS, Kind, edges
 from tandem.features.pairs import Pairs
 from tandem.features.products import ProductFeatures
-
-BLOCK = 65_536
-"""Pairs whose vectors are in memory at once."""
 
 Values = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -69,7 +66,8 @@ def evidence(dataset: Dataset) -> Evidence:
     counted = {kind: edges(dataset, kind) for kind in KINDS}
     size = dataset.vocabulary.size
     ways = [(pairs.a, pairs.b) for pairs in counted.values()]
-    keys = [x.astype(np.int64) * size + y for way in ways for x, y in (way, way[::-1])]
+    ways += [(counted[kind].b, counted[kind].a) for kind in DIRECTED]
+    keys = [x.astype(np.int64) * size + y for x, y in ways]
     a, b = np.divmod(np.unique(np.concatenate(keys)), size)
     return {kind: at(pairs, a.astype(np.int32), b.astype(np.int32)) for kind, pairs in counted.items()}
 
@@ -91,7 +89,26 @@ def _place(pairs: Pairs, a: NDArray[np.integer], b: NDArray[np.integer]) -> NDAr
 
 def mirrored(pairs: Pairs, values: NDArray[Value]) -> NDArray[Value]:
     """(pairs,) the value of b → a where that of a → b stands; every pair must be there both ways round."""
-    return values[np.lexsort((pairs.a, pairs.b))]
+    places = pairs.matrix(np.arange(len(pairs), dtype=np.float64))
+    return values[places.tocsc().data.astype(np.int64)]  # column by column: in order of b, then a
+
+
+def numbers(found: Evidence) -> tuple[tuple[str, ...], NDArray[np.float32]]:
+    """What a network may read of each pair: names, and (pairs, names) NaN where the shop knows nothing of a kind.
+
+    For each kind log(1 + n), `surprise` and the log lift, the last of n + ½; of `after` and `instead` also those of
+    b → a, under the same name with `back`; and `precedence`.
+    """
+    columns: dict[str, Values] = {}
+    for kind, pairs in found.items():
+        told = {"count": np.log1p(pairs.n), "surprise": surprise(pairs), "log_lift": _log_lift(pairs)}
+        for name, values in told.items():
+            known = values if pairs.rows else np.full(len(pairs), np.nan)
+            columns[f"{kind}_{name}"] = known
+            if kind in DIRECTED:
+                columns[f"{kind}_{name}_back"] = mirrored(pairs, known)
+    columns["precedence"] = precedence(found)
+    return tuple(columns), np.column_stack(list(columns.values())).astype(np.float32)
 
 
 def precedence(found: Evidence) -> Values:
@@ -178,19 +195,12 @@ def same_need(dataset: Dataset, a: NDArray[np.int32], b: NDArray[np.int32]) -> F
     products, params = dataset.products, dataset.params.graph
     category = narrowest(products)
     alike = (category[a] == category[b]) & (category[a] > 0)
-    if products.text.shape[1]:
-        alike |= cosines(products.text, a, b) >= params.need_cosine
+    for begin in range(0, len(a) if products.text.shape[1] else 0, BLOCK):
+        some = slice(begin, begin + BLOCK)
+        cosine = np.einsum("pd,pd->p", products.text[a[some]], products.text[b[some]])
+        alike[some] |= cosine >= params.need_cosine
     gap = np.abs(products.price[a, 0] - products.price[b, 0])
     return alike & ~(gap > params.price_band)
-
-
-def cosines(vectors: NDArray[np.float32], a: NDArray[np.integer], b: NDArray[np.integer]) -> NDArray[np.float32]:
-    """(pairs,) of vectors of length 1; NaN where one is not known. Block by block: pairs are many, and vectors long."""
-    found = np.empty(len(a), np.float32)
-    for begin in range(0, len(a), BLOCK):
-        some = slice(begin, begin + BLOCK)
-        np.einsum("pd,pd->p", vectors[a[some]], vectors[b[some]], out=found[some])
-    return found
 
 
 def narrowest(products: ProductFeatures) -> NDArray[np.int64]:
@@ -232,7 +242,8 @@ def _chance(pairs: Pairs) -> Values:
 def _q(found: Evidence, kinds: tuple[Kind, ...]) -> Values:
     """(pairs,) false discovery rate of the smallest p of the kinds, each p times their number (Bonferroni)."""
     chance = np.min([_chance(found[kind]) for kind in kinds], axis=0) * len(kinds)
-    return strength.false_discovery_rate(chance, max(strength.hypotheses(found[kind]) for kind in kinds))
+    asked = max(strength.hypotheses(found[kind]) for kind in kinds)
+    return strength.false_discovery_rate(chance, max(asked, len(chance)))
 
 
 def _symmetric_q(found: Evidence, kinds: tuple[Kind, ...]) -> Values:

@@ -138,7 +138,12 @@ def false_discovery_rate(chance: Values, hypotheses: int | None = None) -> Value
     Args:
         chance: (pairs,) p.
         hypotheses: at least the number of pairs; without it, that number.
+
+    Raises:
+        ValueError: fewer hypotheses than pairs.
     """
+    if hypotheses is not None and hypotheses < len(chance):
+        raise ValueError(f"hypotheses = {hypotheses}: at least the {len(chance)} pairs that were tested fit")
     if not len(chance):
         return chance
     q = scipy.stats.false_discovery_control(np.clip(chance, 0.0, 1.0))

@@ -122,6 +122,11 @@ def test_false_discovery_rates_are_scipys_when_all_hypotheses_are_there() -> Non
     assert strength.false_discovery_rate(np.zeros(0), 5).shape == (0,)
 
 
+def test_fewer_hypotheses_than_pairs_are_refused() -> None:
+    with pytest.raises(ValueError, match="at least the 3 pairs"):
+        strength.false_discovery_rate(np.ones(3), 2)
+
+
 def test_chance_alone_is_seldom_believed() -> None:
     """Products in baskets at random: of a hundred shops about five, and no more, believe in any pair."""
     rng, rows, products, fooled = np.random.default_rng(5), 300, 12, 0
