@@ -67,6 +67,7 @@ def begin(dataset: Dataset, params: AssociationParams) -> tuple[AssociationNetwo
         raise NothingToLearn("no basket holds two known products: an association network has nothing to learn")
     alike, around = substitutes(dataset), Neighbourhood.of(dataset, params.neighbours)
     log.info("%d directed pairs, %d of substitutes; edges: %s", pairs.nnz, alike.nnz, ", ".join(around.relations))
+    params = params if alike.nnz else params.model_copy(update={"alike_weight": 0.0})
     network = AssociationNetwork(dataset.products, around, params)
     optimizer = keras.optimizers.AdamW(params.learning_rate, weight_decay=params.weight_decay)
     network.compile(optimizer=optimizer, jit_compile=False)

@@ -8,11 +8,8 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from tandem.features.dataset import Dataset
-from tandem.features.graph import KINDS, edges
+from tandem.features.graph import DIRECTED, KINDS, edges
 from tandem.features.pairs import Pairs
-
-SYMMETRIC = ("together", "viewed")
-"""Kinds whose edges say the same in both directions."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +30,7 @@ class Neighbourhood:
             if len(pairs):
                 weights = _cosines(pairs)
                 found[kind] = weights
-                if kind not in SYMMETRIC:
+                if kind in DIRECTED:
                     found[f"{kind}, reversed"] = sp.csr_array(weights.T)
         columns = [_largest(weights, k) for weights in found.values()] or [_nothing(dataset.vocabulary.size)]
         near, strength = (np.concatenate(of, axis=1) for of in zip(*columns, strict=True))

@@ -55,7 +55,8 @@ class AssociationNetwork(keras.Model):
         super().__init__(**kwargs)
         self.params = params
         self.described = FusedProducts(features, params.hidden, params.modalities)
-        self.roles = [Role(len(features), params, params.seed + n) for n in range(len(ROLES))]
+        self.names = ROLES if params.alike_weight else ROLES[:2]
+        self.roles = [Role(len(features), params, params.seed + n) for n in range(len(self.names))]
         self.around = around
         if params.graph != "none":
             self.neighbours = Neighbours(around.relation, params.dim, params.heads, params.graph == "attention")
@@ -64,10 +65,10 @@ class AssociationNetwork(keras.Model):
         """Nothing is left to do: the constructor makes every weight."""
         self.built = True
 
-    def of_nodes(self, nodes: Any, training: bool = False) -> list[Any]:
-        """(nodes, dim) in each of ROLES, before anybody listens to neighbours."""
+    def of_nodes(self, nodes: Any, training: bool = False) -> dict[str, Any]:
+        """(nodes, dim) by role, before anybody listens to neighbours; without `alike_weight` none is alike."""
         x = self.described.table(nodes)  # (nodes, hidden)
-        return [role(x, nodes, training=training) for role in self.roles]
+        return {name: role(x, nodes, training=training) for name, role in zip(self.names, self.roles, strict=True)}
 
     def listening(self, own: Any, source: Any, target: Any, near: Any, strength: Any) -> Any:
         """(batch, dim) sources after they have heard their neighbours."""
@@ -77,7 +78,8 @@ class AssociationNetwork(keras.Model):
 
     def vectors(self) -> list[NDArray[np.float32]]:
         """(products, dim) in each of ROLES."""
-        source, target, alike = self.of_nodes(np.arange(len(self.around.near)))
+        of = self.of_nodes(np.arange(len(self.around.near)))
+        source, target, alike = of["source"], of["target"], of.get("alike", ops.zeros_like(of["source"]))
         blocks = []
         for begin in range(0, len(self.around.near), BLOCK):
             rows = slice(begin, begin + BLOCK)
@@ -90,25 +92,27 @@ class AssociationNetwork(keras.Model):
 
         `nodes` are the products of the batch; `antecedent`, `candidates` and `near` are places among them.
         """
-        source, target, alike = self.of_nodes(x["nodes"], training=training)  # (nodes, dim) each
-        own = ops.take(source, x["antecedent"], axis=0)  # (antecedents, dim)
-        own = self.listening(own, source, target, x["near"], x["strength"])
+        of = self.of_nodes(x["nodes"], training=training)  # (nodes, dim) each
+        own = ops.take(of["source"], x["antecedent"], axis=0)  # (antecedents, dim)
+        own = self.listening(own, of["source"], of["target"], x["near"], x["strength"])
         itself = ops.equal(x["antecedent"][:, None], x["candidates"][None, :])  # (antecedents, candidates)
 
         def logits(vectors: Any, others: Any, log_share: Any) -> Any:
             others = ops.take(others, x["candidates"], axis=0)  # (candidates, dim)
             return ops.where(itself, NEVER, ops.matmul(vectors, ops.transpose(others)) + log_share)
 
-        replaced = ops.take(alike, x["antecedent"], axis=0)  # (antecedents, dim)
-        return {
-            "goes_with": logits(own, target, x["log_share"]),
-            "replaces": logits(replaced, alike, x["log_share_alike"]),
-        }
+        found = {"goes_with": logits(own, of["target"], x["log_share"])}
+        if "alike" in of:
+            replaced = ops.take(of["alike"], x["antecedent"], axis=0)  # (antecedents, dim)
+            found["replaces"] = logits(replaced, of["alike"], x["log_share_alike"])
+        return found
 
     def compute_loss(self, x: Any = None, y: Any = None, y_pred: Any = None, *_: Any, **__: Any) -> Any:
         """Weighted mean of the antecedents' softmax losses, sampled when the batch names draws."""
         loss = self._mean("goes_with", "weight", x, y, y_pred)
-        return loss + self.params.alike_weight * self._mean("replaces", "weight_alike", x, y, y_pred)
+        if "replaces" in y_pred:
+            loss = loss + self.params.alike_weight * self._mean("replaces", "weight_alike", x, y, y_pred)
+        return loss
 
     def _mean(self, name: str, weight: str, x: Any, y: Any, y_pred: Any) -> Any:
         losses = softmax(y_pred[name], y[name], x)  # (antecedents,)
