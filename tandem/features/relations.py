@@ -62,14 +62,18 @@ def label(dataset: Dataset) -> Relations:
 
 
 def evidence(dataset: Dataset) -> Evidence:
-    """Every pair that an edge of any kind joins, both ways round, with its counts of every kind."""
+    """Every pair that an edge of any kind joins, both ways round, with its counts of every kind.
+
+    Rows are those of `strength.given_sizes`, by which chance is judged.
+    """
     counted = {kind: edges(dataset, kind) for kind in KINDS}
     size = dataset.vocabulary.size
     ways = [(pairs.a, pairs.b) for pairs in counted.values()]
     ways += [(counted[kind].b, counted[kind].a) for kind in DIRECTED]
     keys = [x.astype(np.int64) * size + y for x, y in ways]
     a, b = np.divmod(np.unique(np.concatenate(keys)), size)
-    return {kind: at(pairs, a.astype(np.int32), b.astype(np.int32)) for kind, pairs in counted.items()}
+    a, b = a.astype(np.int32), b.astype(np.int32)
+    return {kind: strength.given_sizes(at(pairs, a, b)) for kind, pairs in counted.items()}
 
 
 def at(pairs: Pairs, a: NDArray[np.int32], b: NDArray[np.int32]) -> Pairs:
@@ -264,7 +268,7 @@ def _chance_of_need(dataset: Dataset, found: Evidence, kind: Literal["together",
     source, target, own = (
         np.bincount(category, of, groups) for of in (counted.source, counted.target, counted.source * counted.target)
     )
-    by_chance = (source * target - own) / max(counted.rows, 1)
+    by_chance = (source * target - own) / max(pairs.rows, 1)
     if kind == "together":  # every pair is there both ways round
         pooled, alone = scipy.stats.poisson.cdf(held / 2, by_chance / 2), strength.chance_of_fewer(pairs)
     else:
