@@ -2,7 +2,7 @@
 
 Rare products are left out first. Then the pairs that stand in each row get numbers, block by block of source products,
 and equal numbers are counted; where both sides are one matrix, each unordered pair once. Beside SciPy's sparse product
-that reads no row twice, counts and weighs at once and holds no pair that `min_count` drops: benchmarks/mining.py.
+that counts and weighs at once and holds no pair that `min_count` drops: benchmarks/mining.py.
 """
 
 from collections.abc import Iterator

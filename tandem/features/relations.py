@@ -68,7 +68,10 @@ def label(dataset: Dataset) -> Relations:
 
 
 def evidence(dataset: Dataset) -> Evidence:
-    """Every pair that an edge of any kind joins, both ways round, with its counts of every kind."""
+    """Every pair that an edge of any kind joins, both ways round, with its counts of every kind.
+
+    Rows are those of `strength.given_sizes`, by which chance is judged.
+    """
     counted = {kind: edges(dataset, kind) for kind in KINDS}
     joined = sp.csr_array((dataset.vocabulary.size,) * 2)
     for kind, pairs in counted.items():
@@ -76,7 +79,7 @@ def evidence(dataset: Dataset) -> Evidence:
         joined = joined + there + there.T if kind in DIRECTED else joined + there
     joined.sort_indices()
     a, b = (of.astype(np.int32) for of in joined.tocoo().coords)
-    return {kind: at(pairs, a, b) for kind, pairs in counted.items()}
+    return {kind: strength.given_sizes(at(pairs, a, b)) for kind, pairs in counted.items()}
 
 
 def at(pairs: Pairs, a: NDArray[np.int32], b: NDArray[np.int32]) -> Pairs:
@@ -271,7 +274,7 @@ def _chance_of_need(dataset: Dataset, found: Evidence, kind: Literal["together",
     source, target, own = (
         np.bincount(category, of, groups) for of in (counted.source, counted.target, counted.source * counted.target)
     )
-    by_chance = (source * target - own) / max(counted.rows, 1)
+    by_chance = (source * target - own) / max(pairs.rows, 1)
     if kind == "together":  # every pair is there both ways round
         pooled, alone = scipy.stats.poisson.cdf(held / 2, by_chance / 2), strength.chance_of_fewer(pairs)
     else:

@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tandem.features import strength
-from tandem.features.pairs import Pairs
+from tandem.features.pairs import Pairs, count
 
 
 def pairs(*tables: tuple[int, int, int], rows: int) -> Pairs:
@@ -104,6 +105,17 @@ def test_what_holds_for_all_counts(table: tuple[int, int, int, int]) -> None:
     assert ratio >= -1e-9 or lift < 1
     assert ratio <= 1e-9 or lift > 1
     assert strength.chance_of_more(asked) + strength.chance_of_fewer(asked) >= 1 - 1e-9
+
+
+def test_large_rows_alone_attract_nobody() -> None:
+    """Two rows with all of ten products, 98 with one: each pair 2 times, of products with 11 or 12 rows each."""
+    x = np.vstack([np.ones((2, 10)), np.eye(10)[np.arange(98) % 10]])
+    found = count(sp.csr_array(x))
+    assert (strength.lift(found) > 1.2).all()
+    fair = strength.given_sizes(found)
+    assert np.average(strength.lift(fair), weights=strength.expected(fair)) == pytest.approx(1, rel=0.01)
+    assert strength.chance_of_more(fair).min() > 0.3
+    assert fair.n is found.n
 
 
 def test_chances_of_large_counts_are_exact() -> None:
