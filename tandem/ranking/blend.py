@@ -39,6 +39,9 @@ log = logging.getLogger(__name__)
 BLOCK = 256
 """Cases read at once."""
 
+TOLERANCE = 1e-4
+"""Length of the gradient at which the weights are found."""
+
 
 class BlendParams(Section):
     """How the weights of a blend are learned."""
@@ -116,6 +119,11 @@ class Choices:
     def case(self) -> NDArray[np.int64]:
         """(candidates of all cases,) the case of each."""
         return np.repeat(np.arange(len(self)), np.diff(self.begins, append=len(self.target)))
+
+    @property
+    def mass(self) -> NDArray[np.float64]:
+        """(cases,) share of each case's gain that its candidates hold."""
+        return np.asarray(np.add.reduceat(self.target, self.begins))
 
     def take(self, kept: NDArray[np.bool_]) -> "Choices":
         """Those cases alone."""
@@ -235,7 +243,9 @@ class Blend:
         """(users,) log(1 + baskets), mean over the products of a history by the weight of their events."""
         weight = self.learned["kind_weight"][histories.kind]
         total = np.bincount(histories.user, weight, len(histories))
-        logs = np.bincount(histories.user, weight * np.log1p(self.learned["baskets"][histories.product]), len(histories))
+        logs = np.bincount(
+            histories.user, weight * np.log1p(self.learned["baskets"][histories.product]), len(histories)
+        )
         return logs / np.where(total > 0, total, 1.0)
 
     def _known(self, histories: Histories, cold: bool) -> NDArray[np.float64]:
@@ -243,9 +253,7 @@ class Blend:
             return np.zeros(len(histories))
         return (self._evidence(histories) - self.usual[0]) / self.usual[1]
 
-    def _read(
-        self, histories: Histories, demand: Demand, cold: bool
-    ) -> list[tuple[Component, NDArray[np.float32]]]:
+    def _read(self, histories: Histories, demand: Demand, cold: bool) -> list[tuple[Component, NDArray[np.float32]]]:
         return [(c, c.read(histories, demand)) for c in self.components if c.of_content or not cold]
 
     def _columns(
@@ -325,27 +333,47 @@ def fit_weights(choices: Choices, l2: Sequence[float], folds: int, *, by_known: 
 
 
 def logit(choices: Choices, l2: float, start: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(columns,) argmin over w of the mean over cases of -Σ_j target_j ln P_w(j | case), plus l2/2 ‖w‖²."""
+    """(columns,) argmin over w of the mean over cases of -Σ_j target_j ln P_w(j | case), plus l2/2 ‖w‖².
+
+    Convex; by Newton steps within a trust region.
+    """
     from scipy.optimize import minimize
+
+    cases, ridge = len(choices), l2 * np.eye(len(start))
 
     def objective(w: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         loss, gradient = _loss(w, choices)
-        cases = len(choices)
         return loss / cases + l2 / 2 * float(w @ w), gradient / cases + l2 * w
 
-    return np.asarray(minimize(objective, start, jac=True, method="L-BFGS-B", options={"maxiter": 200}).x)
+    def curvature(w: NDArray[np.float64]) -> NDArray[np.float64]:
+        return _curvature(w, choices) / cases + ridge
+
+    options = {"gtol": TOLERANCE, "maxiter": 100}
+    return np.asarray(minimize(objective, start, jac=True, hess=curvature, method="trust-exact", options=options).x)
 
 
 def _loss(w: NDArray[np.float64], choices: Choices) -> tuple[float, NDArray[np.float64]]:
     """Sum over cases, and its gradient."""
-    case, mass = choices.case, np.add.reduceat(choices.target, choices.begins)  # (cases,)
-    scores = (choices.columns @ w.astype(np.float32)).astype(np.float64)
+    log_odds, mass = _log_odds(w, choices), choices.mass
+    pull = np.exp(log_odds) * mass[choices.case] - choices.target
+    gradient = (choices.columns.T @ pull.astype(np.float32)).astype(np.float64)
+    return -float(choices.target @ log_odds), gradient
+
+
+def _curvature(w: NDArray[np.float64], choices: Choices) -> NDArray[np.float64]:
+    """(columns, columns) Σ over cases of mass · the covariance of the columns under P_w."""
+    odds, mass = np.exp(_log_odds(w, choices)).astype(np.float32), choices.mass
+    weighted = choices.columns * odds[:, None]
+    mean = np.add.reduceat(weighted, choices.begins).astype(np.float64)  # (cases, columns)
+    weighted *= mass[choices.case, None].astype(np.float32)
+    return (choices.columns.T @ weighted).astype(np.float64) - mean.T @ (mean * mass[:, None])
+
+
+def _log_odds(w: NDArray[np.float64], choices: Choices) -> NDArray[np.float64]:
+    """(candidates of all cases,) ln P_w(j | case)."""
+    case, scores = choices.case, (choices.columns @ w.astype(np.float32)).astype(np.float64)
     scores -= np.maximum.reduceat(scores, choices.begins)[case]
-    odds = np.exp(scores)
-    total = np.add.reduceat(odds, choices.begins)  # (cases,)
-    loss = float(mass @ np.log(total) - choices.target @ scores)
-    pull = odds * (mass / total)[case] - choices.target
-    return loss, (choices.columns.T @ pull.astype(np.float32)).astype(np.float64)
+    return scores - np.log(np.add.reduceat(np.exp(scores), choices.begins))[case]
 
 
 def _learn(dataset: Dataset) -> dict[str, NDArray]:
@@ -364,7 +392,9 @@ def _arrays(weights: Weights) -> list[tuple[str, NDArray]]:
     return [(name, np.asarray(value)) for name, value in asdict(weights).items()]
 
 
-def _at(rows: NDArray[np.int64], products: NDArray[np.int64], columns: list[NDArray[np.float32]]) -> NDArray[np.float32]:
+def _at(
+    rows: NDArray[np.int64], products: NDArray[np.int64], columns: list[NDArray[np.float32]]
+) -> NDArray[np.float32]:
     """(pairs, columns)."""
     found = [column[rows if len(column) > 1 else np.zeros_like(rows), products] for column in columns]
     return np.stack(found, axis=1)
