@@ -8,8 +8,9 @@ with it), standardised over the cases. So a product with few baskets leans on ot
 product without any has weights of its own, learned from the same cases with all that needs baskets of i left out.
 
 The weights are those of a conditional logit: P(j | i) = exp(score) / Σ over the candidates, fitted to the shares of the
-gains, with an L2 penalty chosen by cross-validation over cases. Source: McFadden 1974; as a loss for rankings, Cao et
-al. 2007 (ListNet, top one).
+gains, with an L2 penalty chosen by cross-validation over cases. The first component's own weights go almost free: where
+cases are few and the penalty is strong, the order is the first component's. Source: McFadden 1974; as a loss for
+rankings, Cao et al. 2007 (ListNet, top one).
 """
 
 import logging
@@ -38,6 +39,9 @@ log = logging.getLogger(__name__)
 
 BLOCK = 256
 """Cases read at once."""
+
+FREE, FREE_L2 = 2, 1e-4
+"""The first columns, a component and its silence, have at most this penalty: it keeps a perfect order finite."""
 
 TOLERANCE = 1e-4
 """Length of the gradient at which the weights are found."""
@@ -287,7 +291,7 @@ class Blend:
             read = self._read(block.histories, block.demand, cold)
             wanted = self._candidates(block, [scores for _, scores in read])
             gain = np.where(wanted, block.truth.toarray(), 0.0)
-            wanted &= (gain > 0).any(axis=1)[:, None]
+            wanted &= (gain > 0).any(axis=1, keepdims=True)
             rows, products = np.nonzero(wanted)
             columns.append(_at(rows, products, list(self._columns(read, block.demand))))
             target.append((gain / np.maximum(block.truth.sum(axis=1), 1e-30)[:, None])[rows, products])
@@ -333,20 +337,21 @@ def fit_weights(choices: Choices, l2: Sequence[float], folds: int, *, by_known: 
 
 
 def logit(choices: Choices, l2: float, start: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(columns,) argmin over w of the mean over cases of -Σ_j target_j ln P_w(j | case), plus l2/2 ‖w‖².
+    """(columns,) argmin over w of the mean over cases of -Σ_j target_j ln P_w(j | case), plus Σ_k l2_k/2 w_k².
 
-    Convex; by Newton steps within a trust region.
+    l2_k is `l2`, of the first columns at most `FREE_L2`. Convex; by Newton steps within a trust region.
     """
     from scipy.optimize import minimize
 
-    cases, ridge = len(choices), l2 * np.eye(len(start))
+    cases, penalty = len(choices), np.full(len(start), l2)
+    penalty[:FREE] = min(l2, FREE_L2)
 
     def objective(w: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         loss, gradient = _loss(w, choices)
-        return loss / cases + l2 / 2 * float(w @ w), gradient / cases + l2 * w
+        return loss / cases + float(penalty @ w**2) / 2, gradient / cases + penalty * w
 
     def curvature(w: NDArray[np.float64]) -> NDArray[np.float64]:
-        return _curvature(w, choices) / cases + ridge
+        return _curvature(w, choices) / cases + np.diag(penalty)
 
     options = {"gtol": TOLERANCE, "maxiter": 100}
     return np.asarray(minimize(objective, start, jac=True, hess=curvature, method="trust-exact", options=options).x)

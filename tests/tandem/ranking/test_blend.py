@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -69,13 +70,22 @@ def some_choices(cases: int, candidates: int, columns: int, seed: int) -> Choice
 
 
 def test_of_two_candidates_it_is_scikit_learns_logistic_regression_of_their_difference() -> None:
-    rng, cases = np.random.default_rng(5), 200
+    """With a small penalty, the same for all columns."""
+    rng, cases, l2 = np.random.default_rng(5), 200, module.FREE_L2
     x = rng.normal(size=(cases, 2, 3)).astype(np.float32)
     first = rng.random(cases) < 1 / (1 + np.exp(-(x[:, 0] - x[:, 1]) @ [1.0, -2.0, 0.5]))
     target = np.stack([first, ~first], axis=1).astype(float)
-    found = logit(Choices(x.reshape(-1, 3), target.ravel(), np.arange(cases) * 2, np.zeros(cases)), 0.01, np.zeros(3))
-    peer = LogisticRegression(C=1 / (0.01 * cases), fit_intercept=False, tol=1e-8).fit(x[:, 0] - x[:, 1], first)
-    assert found == pytest.approx(peer.coef_[0], abs=2e-3)
+    found = logit(Choices(x.reshape(-1, 3), target.ravel(), np.arange(cases) * 2, np.zeros(cases)), l2, np.zeros(3))
+    peer = LogisticRegression(C=1 / (l2 * cases), fit_intercept=False, tol=1e-8).fit(x[:, 0] - x[:, 1], first)
+    assert found == pytest.approx(peer.coef_[0], abs=5e-3)
+
+
+def test_under_a_strong_penalty_the_first_component_alone_decides() -> None:
+    """Both columns say the same of what was taken; the second has to go."""
+    choices = some_choices(40, 5, 1, 3)
+    twice = replace(choices, columns=np.repeat(choices.columns, 3, axis=1), target=np.eye(5)[np.tile(0, 40)].ravel())
+    found = logit(twice, 1e4, np.zeros(3))
+    assert abs(found[2]) < 1e-3 * abs(found[0])
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -134,7 +144,7 @@ def test_a_folder_with_a_component_that_nobody_knows_is_refused(
     families: Dataset, counting: CountingParams, tmp_path: Path
 ) -> None:
     class Narrow(Blend):
-        kinds = {CoCount.name: CoCount}
+        kinds: ClassVar = {CoCount.name: CoCount}
 
     Blend(parts(counting), PARAMS).fit(families, of_family(families)).save(tmp_path)
     with pytest.raises(ReleaseError, match=r"near_text.*weighted_cosine.*none of \['co_count'\]"):
