@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import ClassVar, Self
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 from pydantic import Field, PositiveFloat
 
@@ -40,11 +41,11 @@ log = logging.getLogger(__name__)
 BLOCK = 256
 """Cases read at once."""
 
-FREE, FREE_L2 = 2, 1e-4
+FREE, FREE_L2 = 2, 0.1
 """The first columns, a component and its silence, have at most this penalty: it keeps a perfect order finite."""
 
 TOLERANCE = 1e-4
-"""Length of the gradient at which the weights are found."""
+"""Length of the gradient, for each case, at which the weights are found."""
 
 
 class BlendParams(Section):
@@ -55,7 +56,8 @@ class BlendParams(Section):
     candidates: int = Field(ge=1)  # best products of each component that a case is decided between
     max_cases: int = Field(ge=2)  # validation cases that weights are learned from
     folds: int = Field(ge=2)  # of the cross-validation
-    l2: tuple[PositiveFloat, ...] = Field(min_length=1)  # penalties on squared weights; cross-validation chooses
+    choosing_cases: int = Field(ge=2)  # of them, at most so many take part in it
+    l2: tuple[PositiveFloat, ...] = Field(min_length=1)  # penalties on squared weights, of which it chooses
 
 
 @dataclass(frozen=True)
@@ -280,7 +282,7 @@ class Blend:
                 f"none of {len(cases)} validation cases has a relevant product among the {self.params.candidates} best "
                 "of a component: nothing to learn weights from"
             )
-        weights = fit_weights(choices, self.params.l2, self.params.folds, by_known=not cold)
+        weights = fit_weights(choices, self.params, by_known=not cold)
         log.info("%s weights of %d cases, l2 %g", "cold" if cold else "warm", len(choices), weights.l2)
         return weights
 
@@ -311,10 +313,10 @@ class Blend:
         return wanted
 
 
-def fit_weights(choices: Choices, l2: Sequence[float], folds: int, *, by_known: bool) -> Weights:
+def fit_weights(choices: Choices, params: BlendParams, *, by_known: bool) -> Weights:
     """Those of the penalty under which cases that were left out are likeliest; the first of equals.
 
-    The penalty is on columns divided by their deviation over all candidates, beside the mean loss of a case.
+    The penalty is on columns divided by their deviation over all candidates.
     """
     spread = choices.columns.std(axis=0, dtype=np.float64)
     spread = np.where(spread > 1e-6, spread, np.inf)
@@ -322,38 +324,45 @@ def fit_weights(choices: Choices, l2: Sequence[float], folds: int, *, by_known: 
     if by_known:
         x = np.concatenate([x, x * choices.known[choices.case, None].astype(np.float32)], axis=1)
     scaled = Choices(x, choices.target, choices.begins, choices.known)
-    loss = dict.fromkeys(l2, 0.0)
-    fold = np.arange(len(choices)) % folds
-    for out in range(min(folds, len(choices)) if len(l2) > 1 else 0):
-        left, asked = scaled.take(fold != out), scaled.take(fold == out)
-        start = np.zeros(x.shape[1])
-        for penalty in sorted(l2, reverse=True):
-            start = logit(left, penalty, start) if len(left) else start
-            loss[penalty] += _loss(start, asked)[0]
-    best = min(l2, key=lambda penalty: loss[penalty])
-    found = logit(scaled, best, np.zeros(x.shape[1]))
+    l2 = choose_l2(scaled, params) if len(params.l2) > 1 else params.l2[0]
+    found = logit(scaled, l2, np.zeros(x.shape[1]))
     plain, more = (found[: len(spread)], found[len(spread) :]) if by_known else (found, np.zeros(len(spread)))
-    return Weights(plain / spread, more / spread, best)
+    return Weights(plain / spread, more / spread, l2)
+
+
+def choose_l2(choices: Choices, params: BlendParams) -> float:
+    """By cross-validation over at most `choosing_cases`, evenly spread."""
+    asked = np.zeros(len(choices), bool)
+    asked[np.linspace(0, len(choices) - 1, min(len(choices), params.choosing_cases)).astype(np.int64)] = True
+    few = choices.take(asked)
+    fold, loss = np.arange(len(few)) % min(params.folds, len(few)), dict.fromkeys(params.l2, 0.0)
+    starts = {l2: np.zeros(choices.columns.shape[1]) for l2 in params.l2}  # near what the next fold will find
+    for out in np.unique(fold) if len(few) > 1 else ():
+        left, judged = few.take(fold != out), few.take(fold == out)
+        for l2 in params.l2:
+            starts[l2] = logit(left, l2, starts[l2])
+            loss[l2] += _loss(starts[l2], judged)[0]
+    return min(params.l2, key=lambda l2: loss[l2])
 
 
 def logit(choices: Choices, l2: float, start: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(columns,) argmin over w of the mean over cases of -Σ_j target_j ln P_w(j | case), plus Σ_k l2_k/2 w_k².
+    """(columns,) argmin over w of -Σ over cases Σ_j target_j ln P_w(j | case) + Σ_k l2_k/2 w_k².
 
     l2_k is `l2`, of the first columns at most `FREE_L2`. Convex; by Newton steps within a trust region.
     """
     from scipy.optimize import minimize
 
-    cases, penalty = len(choices), np.full(len(start), l2)
+    penalty = np.full(len(start), l2)
     penalty[:FREE] = min(l2, FREE_L2)
 
     def objective(w: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         loss, gradient = _loss(w, choices)
-        return loss / cases + float(penalty @ w**2) / 2, gradient / cases + penalty * w
+        return loss + float(penalty @ w**2) / 2, gradient + penalty * w
 
     def curvature(w: NDArray[np.float64]) -> NDArray[np.float64]:
-        return _curvature(w, choices) / cases + np.diag(penalty)
+        return _curvature(w, choices) + np.diag(penalty)
 
-    options = {"gtol": TOLERANCE, "maxiter": 100}
+    options = {"gtol": TOLERANCE * len(choices), "maxiter": 100}
     return np.asarray(minimize(objective, start, jac=True, hess=curvature, method="trust-exact", options=options).x)
 
 
@@ -369,7 +378,8 @@ def _curvature(w: NDArray[np.float64], choices: Choices) -> NDArray[np.float64]:
     """(columns, columns) Σ over cases of mass · the covariance of the columns under P_w."""
     odds, mass = np.exp(_log_odds(w, choices)).astype(np.float32), choices.mass
     weighted = choices.columns * odds[:, None]
-    mean = np.add.reduceat(weighted, choices.begins).astype(np.float64)  # (cases, columns)
+    of_case = sp.csr_array((np.ones(len(odds), np.float32), np.arange(len(odds)), [*choices.begins, len(odds)]))
+    mean = (of_case @ weighted).astype(np.float64)  # (cases, columns)
     weighted *= mass[choices.case, None].astype(np.float32)
     return (choices.columns.T @ weighted).astype(np.float64) - mean.T @ (mean * mass[:, None])
 

@@ -21,7 +21,7 @@ from tandem.ranking.blend import Blend, BlendParams, Choices, Component, fit_wei
 from tandem.ranking.content import NearText
 from tandem.ranking.neighbours import CoCount, WeightedCosine
 
-PARAMS = BlendParams(demand_days=(7,), candidates=12, max_cases=100, folds=3, l2=(0.001, 0.1))
+PARAMS = BlendParams(demand_days=(7,), candidates=12, max_cases=100, folds=3, choosing_cases=50, l2=(0.1, 10.0))
 FAMILIES = 4
 
 
@@ -76,7 +76,7 @@ def test_of_two_candidates_it_is_scikit_learns_logistic_regression_of_their_diff
     first = rng.random(cases) < 1 / (1 + np.exp(-(x[:, 0] - x[:, 1]) @ [1.0, -2.0, 0.5]))
     target = np.stack([first, ~first], axis=1).astype(float)
     found = logit(Choices(x.reshape(-1, 3), target.ravel(), np.arange(cases) * 2, np.zeros(cases)), l2, np.zeros(3))
-    peer = LogisticRegression(C=1 / (l2 * cases), fit_intercept=False, tol=1e-8).fit(x[:, 0] - x[:, 1], first)
+    peer = LogisticRegression(C=1 / l2, fit_intercept=False, tol=1e-8).fit(x[:, 0] - x[:, 1], first)
     assert found == pytest.approx(peer.coef_[0], abs=5e-3)
 
 
@@ -84,7 +84,7 @@ def test_under_a_strong_penalty_the_first_component_alone_decides() -> None:
     """Both columns say the same of what was taken; the second has to go."""
     choices = some_choices(40, 5, 1, 3)
     twice = replace(choices, columns=np.repeat(choices.columns, 3, axis=1), target=np.eye(5)[np.tile(0, 40)].ravel())
-    found = logit(twice, 1e4, np.zeros(3))
+    found = logit(twice, 1e6, np.zeros(3))
     assert abs(found[2]) < 1e-3 * abs(found[0])
 
 
@@ -109,8 +109,8 @@ def test_more_of_what_is_well_known_is_found() -> None:
     drawn = (scores + rng.gumbel(size=scores.shape)).argmax(axis=1)
     target = np.eye(size)[drawn].ravel()
     choices = Choices(x.reshape(-1, 3), target, np.arange(cases) * size, known)
-    found = fit_weights(choices, (1e-4, 10.0), 3, by_known=True)
-    assert found.l2 == 1e-4
+    found = fit_weights(choices, PARAMS.model_copy(update={"l2": (1e4, 0.1)}), by_known=True)
+    assert found.l2 == 0.1
     assert found.plain == pytest.approx([1, 0, 0], abs=0.12)
     assert found.by_known == pytest.approx([2, 0, 0], abs=0.2)
 
