@@ -7,10 +7,8 @@ age, and for each of these 1 where it says nothing (its x_k is 0 there). a_i tel
 with it), standardised over the cases. So a product with few baskets leans on other components than one with many. A
 product without any has weights of its own, learned from the same cases with all that needs baskets of i left out.
 
-The weights are those of a conditional logit: P(j | i) = exp(score) / Σ over the candidates, fitted to the shares of the
-gains, with an L2 penalty chosen by cross-validation over cases. The first component's own weights go almost free: where
-cases are few and the penalty is strong, the order is the first component's. Source: McFadden 1974; as a loss for
-rankings, Cao et al. 2007 (ListNet, top one).
+The weights are those of a conditional logit (`logit.py`) of the gains among the best candidates of each component. The
+first component goes almost free of its penalty: where cases are few, the order is the first component's.
 """
 
 import logging
@@ -20,7 +18,6 @@ from pathlib import Path
 from typing import ClassVar, Self
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
 from pydantic import Field, PositiveFloat
 
@@ -33,6 +30,7 @@ from tandem.features.histories import DAY_US, Histories
 from tandem.params import Section
 from tandem.ranking.content import CosineOfLike, NearPicture, NearText, SameBrand, SameCategory
 from tandem.ranking.ease import BasketEase
+from tandem.ranking.logit import Choices, Weights, fit_weights
 from tandem.ranking.neighbours import CoCount, ItemToItem, WeightedCosine
 from tandem.ranking.ranker import Ranker, top_k
 
@@ -40,12 +38,6 @@ log = logging.getLogger(__name__)
 
 BLOCK = 256
 """Cases read at once."""
-
-FREE, FREE_L2 = 2, 0.1
-"""The first columns, a component and its silence, have at most this penalty: it keeps a perfect order finite."""
-
-TOLERANCE = 1e-4
-"""Length of the gradient, for each case, at which the weights are found."""
 
 
 class BlendParams(Section):
@@ -93,49 +85,6 @@ class Component:
         """The scores or their logs, 0 where nothing is known, and 1 there."""
         known = scores > 0 if self.logs else scores != 0
         return np.log(scores, where=known, out=np.zeros_like(scores)) if self.logs else scores, _as_float(~known)
-
-
-@dataclass(frozen=True)
-class Weights:
-    """What one unit of each column is worth, and how much more with each unit of `known`."""
-
-    plain: NDArray[np.float64]  # (columns,)
-    by_known: NDArray[np.float64]  # (columns,)
-    l2: float
-
-    def scores(self, columns: Iterator[NDArray[np.float32]], known: NDArray[np.float64]) -> NDArray[np.float32]:
-        """(users, products) Σ_k (plain_k + by_known_k · known) · column_k."""
-        worth = (self.plain + known[:, None] * self.by_known).astype(np.float32)  # (users, columns)
-        return np.asarray(sum(worth[:, k, None] * column for k, column in enumerate(columns)), np.float32)
-
-
-@dataclass(frozen=True)
-class Choices:
-    """Candidates of every case, one below the other."""
-
-    columns: NDArray[np.float32]  # (candidates of all cases, columns)
-    target: NDArray[np.float64]  # (candidates of all cases,) share of its case's gain
-    begins: NDArray[np.int64]  # (cases,) row of each case's first candidate
-    known: NDArray[np.float64]  # (cases,)
-
-    def __len__(self) -> int:
-        return len(self.begins)
-
-    @property
-    def case(self) -> NDArray[np.int64]:
-        """(candidates of all cases,) the case of each."""
-        return np.repeat(np.arange(len(self)), np.diff(self.begins, append=len(self.target)))
-
-    @property
-    def mass(self) -> NDArray[np.float64]:
-        """(cases,) share of each case's gain that its candidates hold."""
-        return np.asarray(np.add.reduceat(self.target, self.begins))
-
-    def take(self, kept: NDArray[np.bool_]) -> "Choices":
-        """Those cases alone."""
-        rows = kept[self.case]
-        sizes = np.diff(self.begins, append=len(self.target))[kept]
-        return Choices(self.columns[rows], self.target[rows], np.cumsum(sizes) - sizes, self.known[kept])
 
 
 class Blend:
@@ -276,13 +225,13 @@ class Blend:
             yield _as_float(amount == 0)[None]
 
     def _fit_weights(self, cases: Cases, cold: bool) -> Weights:
-        choices = self._choices(cases, cold)
+        choices, p = self._choices(cases, cold), self.params
         if not len(choices):
             raise EvaluationError(
                 f"none of {len(cases)} validation cases has a relevant product among the {self.params.candidates} best "
                 "of a component: nothing to learn weights from"
             )
-        weights = fit_weights(choices, self.params, by_known=not cold)
+        weights = fit_weights(choices, p.l2, p.folds, p.choosing_cases, by_known=not cold)
         log.info("%s weights of %d cases, l2 %g", "cold" if cold else "warm", len(choices), weights.l2)
         return weights
 
@@ -311,84 +260,6 @@ class Blend:
             np.put_along_axis(wanted, top_k(of, self.params.candidates, block.masked), True, axis=1)
         wanted[:, 0] = False
         return wanted
-
-
-def fit_weights(choices: Choices, params: BlendParams, *, by_known: bool) -> Weights:
-    """Those of the penalty under which cases that were left out are likeliest; the first of equals.
-
-    The penalty is on columns divided by their deviation over all candidates.
-    """
-    spread = choices.columns.std(axis=0, dtype=np.float64)
-    spread = np.where(spread > 1e-6, spread, np.inf)
-    x = (choices.columns / spread).astype(np.float32)
-    if by_known:
-        x = np.concatenate([x, x * choices.known[choices.case, None].astype(np.float32)], axis=1)
-    scaled = Choices(x, choices.target, choices.begins, choices.known)
-    l2 = choose_l2(scaled, params) if len(params.l2) > 1 else params.l2[0]
-    found = logit(scaled, l2, np.zeros(x.shape[1]))
-    plain, more = (found[: len(spread)], found[len(spread) :]) if by_known else (found, np.zeros(len(spread)))
-    return Weights(plain / spread, more / spread, l2)
-
-
-def choose_l2(choices: Choices, params: BlendParams) -> float:
-    """By cross-validation over at most `choosing_cases`, evenly spread."""
-    asked = np.zeros(len(choices), bool)
-    asked[np.linspace(0, len(choices) - 1, min(len(choices), params.choosing_cases)).astype(np.int64)] = True
-    few = choices.take(asked)
-    fold, loss = np.arange(len(few)) % min(params.folds, len(few)), dict.fromkeys(params.l2, 0.0)
-    starts = {l2: np.zeros(choices.columns.shape[1]) for l2 in params.l2}  # near what the next fold will find
-    for out in np.unique(fold) if len(few) > 1 else ():
-        left, judged = few.take(fold != out), few.take(fold == out)
-        for l2 in params.l2:
-            starts[l2] = logit(left, l2, starts[l2])
-            loss[l2] += _loss(starts[l2], judged)[0]
-    return min(params.l2, key=lambda l2: loss[l2])
-
-
-def logit(choices: Choices, l2: float, start: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(columns,) argmin over w of -Σ over cases Σ_j target_j ln P_w(j | case) + Σ_k l2_k/2 w_k².
-
-    l2_k is `l2`, of the first columns at most `FREE_L2`. Convex; by Newton steps within a trust region.
-    """
-    from scipy.optimize import minimize
-
-    penalty = np.full(len(start), l2)
-    penalty[:FREE] = min(l2, FREE_L2)
-
-    def objective(w: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        loss, gradient = _loss(w, choices)
-        return loss + float(penalty @ w**2) / 2, gradient + penalty * w
-
-    def curvature(w: NDArray[np.float64]) -> NDArray[np.float64]:
-        return _curvature(w, choices) + np.diag(penalty)
-
-    options = {"gtol": TOLERANCE * len(choices), "maxiter": 100}
-    return np.asarray(minimize(objective, start, jac=True, hess=curvature, method="trust-exact", options=options).x)
-
-
-def _loss(w: NDArray[np.float64], choices: Choices) -> tuple[float, NDArray[np.float64]]:
-    """Sum over cases, and its gradient."""
-    log_odds, mass = _log_odds(w, choices), choices.mass
-    pull = np.exp(log_odds) * mass[choices.case] - choices.target
-    gradient = (choices.columns.T @ pull.astype(np.float32)).astype(np.float64)
-    return -float(choices.target @ log_odds), gradient
-
-
-def _curvature(w: NDArray[np.float64], choices: Choices) -> NDArray[np.float64]:
-    """(columns, columns) Σ over cases of mass · the covariance of the columns under P_w."""
-    odds, mass = np.exp(_log_odds(w, choices)).astype(np.float32), choices.mass
-    weighted = choices.columns * odds[:, None]
-    of_case = sp.csr_array((np.ones(len(odds), np.float32), np.arange(len(odds)), [*choices.begins, len(odds)]))
-    mean = (of_case @ weighted).astype(np.float64)  # (cases, columns)
-    weighted *= mass[choices.case, None].astype(np.float32)
-    return (choices.columns.T @ weighted).astype(np.float64) - mean.T @ (mean * mass[:, None])
-
-
-def _log_odds(w: NDArray[np.float64], choices: Choices) -> NDArray[np.float64]:
-    """(candidates of all cases,) ln P_w(j | case)."""
-    case, scores = choices.case, (choices.columns @ w.astype(np.float32)).astype(np.float64)
-    scores -= np.maximum.reduceat(scores, choices.begins)[case]
-    return scores - np.log(np.add.reduceat(np.exp(scores), choices.begins))[case]
 
 
 def _learn(dataset: Dataset) -> dict[str, NDArray]:
