@@ -49,7 +49,9 @@ class BlendParams(Section):
     max_cases: int = Field(ge=2)  # validation cases that weights are learned from
     folds: int = Field(ge=2)  # of the cross-validation
     choosing_cases: int = Field(ge=2)  # of them, at most so many take part in it
-    l2: tuple[PositiveFloat, ...] = Field(min_length=1)  # penalties on squared weights, of which it chooses
+    l2: tuple[PositiveFloat, ...] = Field(
+        min_length=1
+    )  # penalties on squared weights, of which it takes the first best
 
 
 @dataclass(frozen=True)

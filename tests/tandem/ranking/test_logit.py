@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from scipy.optimize import check_grad
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import ndcg_score
 
 from tandem.ranking import logit as module
-from tandem.ranking.logit import Choices, fit_weights, logit
+from tandem.ranking.logit import Choices, fit_weights, logit, ndcg
 
 
 def some_choices(cases: int, candidates: int, columns: int, seed: int) -> Choices:
@@ -62,3 +63,14 @@ def test_more_of_what_is_well_known_is_found() -> None:
     assert found.l2 == 0.1
     assert found.plain == pytest.approx([1, 0, 0], abs=0.12)
     assert found.by_known == pytest.approx([2, 0, 0], abs=0.2)
+
+
+def test_the_order_of_a_case_is_judged_as_by_scikit_learn() -> None:
+    choices = some_choices(6, 20, 2, 3)
+    scores = choices.columns @ np.array([1.0, -1.0])
+    shape = (6, 20)
+    expected = [
+        ndcg_score(target[None], score[None], k=10)
+        for target, score in zip(choices.target.reshape(shape), scores.reshape(shape), strict=True)
+    ]
+    assert ndcg(scores, choices) == pytest.approx(expected)
