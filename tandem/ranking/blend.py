@@ -4,8 +4,9 @@ score(i, j) = Σ_k (w_k + v_k a_i) x_k(i, j)
 
 x_k are the log or the plain score of each component, log counts of what the shop sold of j lately and ever, log of j's
 age, and for each of these 1 where it says nothing (its x_k is 0 there). a_i tells how well i is known: log(1 + baskets
-with it), standardised over the cases. So a product with few baskets leans on other components than one with many. A
-product without any has weights of its own, learned from the same cases with all that needs baskets of i left out.
+with it), standardised over the cases and at most 2 either way. So a product with few baskets leans on other components
+than one with many. A product without any has weights of its own, learned from the same cases with all that needs
+baskets of i left out.
 
 The weights are those of a conditional logit (`logit.py`) of the gains among the best candidates of each component. The
 first component goes almost free of its penalty: where cases are few, the order is the first component's.
@@ -39,6 +40,9 @@ log = logging.getLogger(__name__)
 BLOCK = 256
 """Cases read at once."""
 
+FARTHEST = 2.0
+"""Deviations of what is known of i beyond which weights change no more: there are few cases to learn from."""
+
 
 class BlendParams(Section):
     """How the weights of a blend are learned."""
@@ -49,9 +53,7 @@ class BlendParams(Section):
     max_cases: int = Field(ge=2)  # validation cases that weights are learned from
     folds: int = Field(ge=2)  # of the cross-validation
     choosing_cases: int = Field(ge=2)  # of them, at most so many take part in it
-    l2: tuple[PositiveFloat, ...] = Field(
-        min_length=1
-    )  # penalties on squared weights, of which it takes the first best
+    l2: tuple[PositiveFloat, ...] = Field(min_length=1)  # penalties on squared weights, of which it chooses
 
 
 @dataclass(frozen=True)
@@ -208,7 +210,7 @@ class Blend:
     def _known(self, histories: Histories, cold: bool) -> NDArray[np.float64]:
         if cold:
             return np.zeros(len(histories))
-        return (self._evidence(histories) - self.usual[0]) / self.usual[1]
+        return np.clip((self._evidence(histories) - self.usual[0]) / self.usual[1], -FARTHEST, FARTHEST)
 
     def _read(self, histories: Histories, demand: Demand, cold: bool) -> list[tuple[Component, NDArray[np.float32]]]:
         return [(c, c.read(histories, demand)) for c in self.components if c.of_content or not cold]

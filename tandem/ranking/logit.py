@@ -2,8 +2,9 @@
 
 P(j | i) = exp(Σ_k (w_k + v_k a_i) x_ijk) / the same summed over the candidates of case i
 
-w and v are those under which the observed shares are likeliest, with the L2 penalty whose order has the best NDCG@10 on
-cases that were left out. The first column goes almost free: under a strong penalty the order is that column's.
+w and v are those under which the observed shares are likeliest, with the strongest L2 penalty whose order of cases that
+were left out is not clearly worse than the best. The first column goes almost free: under a strong penalty the order is
+that column's.
 Source: McFadden 1974; as a loss for rankings, Cao et al. 2007 (ListNet, top one).
 """
 
@@ -68,12 +69,12 @@ class Choices:
 
 
 def fit_weights(choices: Choices, l2: Sequence[float], folds: int, choosing_cases: int, *, by_known: bool) -> Weights:
-    """Those of the penalty with the best order of cases that were left out; the first of equals.
+    """Those of the penalty that `choose_l2` takes.
 
     The penalty is on columns divided by their deviation over all candidates.
 
     Args:
-        l2: penalties to choose from, strong ones first where doubt should favour them.
+        l2: penalties to choose from.
         choosing_cases: at most so many cases, evenly spread, take part in that choice.
         by_known: whether columns may count more or less with `choices.known`; else v = 0.
     """
@@ -90,18 +91,23 @@ def fit_weights(choices: Choices, l2: Sequence[float], folds: int, choosing_case
 
 
 def choose_l2(choices: Choices, l2: Sequence[float], folds: int, choosing_cases: int) -> float:
-    """By cross-validation."""
+    """By NDCG@10 in cross-validation: the strongest within one standard error of the best, paired by case.
+
+    Source: the one-standard-error rule of Breiman et al. 1984.
+    """
     asked = np.zeros(len(choices), bool)
     asked[np.linspace(0, len(choices) - 1, min(len(choices), choosing_cases)).astype(np.int64)] = True
-    few = choices.take(asked)
-    fold, quality = np.arange(len(few)) % min(folds, len(few)), dict.fromkeys(l2, 0.0)
-    starts = {option: np.zeros(choices.columns.shape[1]) for option in l2}  # near what the next fold will find
+    few, options = choices.take(asked), sorted(l2, reverse=True)
+    fold, quality = np.arange(len(few)) % min(folds, len(few)), np.zeros((len(options), len(few)))
+    starts = np.zeros((len(options), choices.columns.shape[1]))  # near what the next fold will find
     for out in np.unique(fold) if len(few) > 1 else ():
         left, judged = few.take(fold != out), few.take(fold == out)
-        for option in l2:
-            starts[option] = logit(left, option, starts[option])
-            quality[option] += ndcg(judged.columns @ starts[option], judged).sum()
-    return max(l2, key=lambda option: quality[option])
+        for n, option in enumerate(options):
+            starts[n] = logit(left, option, starts[n])
+            quality[n, fold == out] = ndcg(judged.columns @ starts[n], judged)
+    behind = quality[quality.mean(axis=1).argmax()] - quality  # (options, cases)
+    error = behind.std(axis=1) / np.sqrt(len(few))
+    return options[int((behind.mean(axis=1) <= error).argmax())]
 
 
 def ndcg(scores: NDArray[np.floating], choices: Choices) -> NDArray[np.float64]:

@@ -31,7 +31,7 @@ def test_of_two_candidates_it_is_scikit_learns_logistic_regression_of_their_diff
 
 
 def test_under_a_strong_penalty_the_first_component_alone_decides() -> None:
-    """Both columns say the same of what was taken; the second has to go."""
+    """All columns say the same of what was taken; those that are not free have to go."""
     choices = some_choices(40, 5, 1, 3)
     twice = replace(choices, columns=np.repeat(choices.columns, 3, axis=1), target=np.eye(5)[np.tile(0, 40)].ravel())
     found = logit(twice, 1e6, np.zeros(3))
@@ -74,3 +74,14 @@ def test_the_order_of_a_case_is_judged_as_by_scikit_learn() -> None:
         for target, score in zip(choices.target.reshape(shape), scores.reshape(shape), strict=True)
     ]
     assert ndcg(scores, choices) == pytest.approx(expected)
+
+
+def test_in_doubt_the_first_column_alone_decides() -> None:
+    """One column tells what was taken, the others are noise; it is used when it is not the free one."""
+    rng, cases, size = np.random.default_rng(3), 40, 8
+    x = rng.normal(size=(cases, size, 3)).astype(np.float32)
+    drawn = (2 * x[:, :, 0] + rng.gumbel(size=(cases, size))).argmax(axis=1)
+    choices = Choices(x.reshape(-1, 3), np.eye(size)[drawn].ravel(), np.arange(cases) * size, np.zeros(cases))
+    assert fit_weights(choices, (0.1, 1e4), 4, 40, by_known=True).l2 == 1e4
+    swapped = replace(choices, columns=choices.columns[:, [2, 1, 0]])
+    assert fit_weights(swapped, (0.1, 1e4), 4, 40, by_known=True).l2 == 0.1
