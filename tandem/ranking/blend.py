@@ -4,9 +4,8 @@ score(i, j) = Σ_k (w_k + v_k a_i) x_k(i, j)
 
 x_k are the log or the plain score of each component, log counts of what the shop sold of j lately and ever, log of j's
 age, and for each of these 1 where it says nothing (its x_k is 0 there). a_i tells how well i is known: log(1 + baskets
-with it), standardised over the cases and at most 2 either way. So a product with few baskets leans on other components
-than one with many. A product without any has weights of its own, learned from the same cases with all that needs
-baskets of i left out.
+with it), standardised over the cases. So a product with few baskets leans on other components than one with many. A
+product without any has weights of its own, learned from the same cases with all that needs baskets of i left out.
 
 The weights are those of a conditional logit (`logit.py`) of the gains among the best candidates of each component. The
 first component goes almost free of its penalty: where cases are few, the order is the first component's.
@@ -39,9 +38,6 @@ log = logging.getLogger(__name__)
 
 BLOCK = 256
 """Cases read at once."""
-
-FARTHEST = 2.0
-"""Deviations of what is known of i beyond which weights change no more: there are few cases to learn from."""
 
 
 class BlendParams(Section):
@@ -210,7 +206,7 @@ class Blend:
     def _known(self, histories: Histories, cold: bool) -> NDArray[np.float64]:
         if cold:
             return np.zeros(len(histories))
-        return np.clip((self._evidence(histories) - self.usual[0]) / self.usual[1], -FARTHEST, FARTHEST)
+        return (self._evidence(histories) - self.usual[0]) / self.usual[1]
 
     def _read(self, histories: Histories, demand: Demand, cold: bool) -> list[tuple[Component, NDArray[np.float32]]]:
         return [(c, c.read(histories, demand)) for c in self.components if c.of_content or not cold]

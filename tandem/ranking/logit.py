@@ -2,9 +2,8 @@
 
 P(j | i) = exp(Σ_k (w_k + v_k a_i) x_ijk) / the same summed over the candidates of case i
 
-w and v are those under which the observed shares are likeliest, with the strongest L2 penalty whose order of cases that
-were left out is not clearly worse than the best. The first column goes almost free: under a strong penalty the order is
-that column's.
+w and v are those under which the observed shares are likeliest, with an L2 penalty chosen by cross-validation over
+cases. The first column goes almost free: where cases are few and the penalty is strong, the order is that column's.
 Source: McFadden 1974; as a loss for rankings, Cao et al. 2007 (ListNet, top one).
 """
 
@@ -17,9 +16,6 @@ from numpy.typing import NDArray
 
 FREE, FREE_L2 = 2, 0.1
 """The first columns, a score and where it is silent, have at most this penalty: it keeps a perfect order finite."""
-
-PLACES = 10
-"""Of the order that the penalty is chosen by."""
 
 TOLERANCE = 1e-4
 """Length of the gradient, for each case, at which the weights are found."""
@@ -69,7 +65,7 @@ class Choices:
 
 
 def fit_weights(choices: Choices, l2: Sequence[float], folds: int, choosing_cases: int, *, by_known: bool) -> Weights:
-    """Those of the penalty that `choose_l2` takes.
+    """Those of the penalty under which cases that were left out are likeliest; the first of equals.
 
     The penalty is on columns divided by their deviation over all candidates.
 
@@ -91,35 +87,18 @@ def fit_weights(choices: Choices, l2: Sequence[float], folds: int, choosing_case
 
 
 def choose_l2(choices: Choices, l2: Sequence[float], folds: int, choosing_cases: int) -> float:
-    """By NDCG@10 in cross-validation: the strongest within one standard error of the best, paired by case.
-
-    Source: the one-standard-error rule of Breiman et al. 1984.
-    """
+    """By cross-validation."""
     asked = np.zeros(len(choices), bool)
     asked[np.linspace(0, len(choices) - 1, min(len(choices), choosing_cases)).astype(np.int64)] = True
-    few, options = choices.take(asked), sorted(l2, reverse=True)
-    fold, quality = np.arange(len(few)) % min(folds, len(few)), np.zeros((len(options), len(few)))
-    starts = np.zeros((len(options), choices.columns.shape[1]))  # near what the next fold will find
+    few = choices.take(asked)
+    fold, loss = np.arange(len(few)) % min(folds, len(few)), dict.fromkeys(l2, 0.0)
+    starts = {option: np.zeros(choices.columns.shape[1]) for option in l2}  # near what the next fold will find
     for out in np.unique(fold) if len(few) > 1 else ():
         left, judged = few.take(fold != out), few.take(fold == out)
-        for n, option in enumerate(options):
-            starts[n] = logit(left, option, starts[n])
-            quality[n, fold == out] = ndcg(judged.columns @ starts[n], judged)
-    behind = quality[quality.mean(axis=1).argmax()] - quality  # (options, cases)
-    error = behind.std(axis=1) / np.sqrt(len(few))
-    return options[int((behind.mean(axis=1) <= error).argmax())]
-
-
-def ndcg(scores: NDArray[np.floating], choices: Choices) -> NDArray[np.float64]:
-    """(cases,) NDCG@10 of the order of the candidates; ties go to the earlier one."""
-    case = choices.case
-    place = np.arange(len(case)) - choices.begins[case]
-    discount = np.where(place < PLACES, 1 / np.log2(place + 2), 0.0)
-    found, best = (
-        np.add.reduceat(choices.target[np.lexsort((-by, case))] * discount, choices.begins)
-        for by in (scores, choices.target)
-    )
-    return np.asarray(found / best)
+        for option in l2:
+            starts[option] = logit(left, option, starts[option])
+            loss[option] += _loss(starts[option], judged)[0]
+    return min(l2, key=lambda option: loss[option])
 
 
 def logit(choices: Choices, l2: float, start: NDArray[np.float64]) -> NDArray[np.float64]:
