@@ -34,7 +34,7 @@ from tandem.ranking.content import CosineOfLike, NearText
 from tandem.settings import quiet
 
 CUTS = pd.date_range("2011-02-01", "2011-11-01", freq="MS", tz="UTC")
-MIN_COUNT, DAYS, EXPONENT = 3, 30, 0.3
+MIN_COUNT, DAYS, EXPONENT, ASYMMETRY = 3, 30, 0.3, (0.7,)
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def of_cut(events: pd.DataFrame, products: pd.DataFrame, at: pd.Timestamp) -> di
         "minilm": Plain(lambda rows, demand: near[rows] @ near.T),
         "minilm x popularity^.3": Plain(tempered),
     }
-    counting, params = CountingParams.read(), BlendParams.read()
+    counting, params = CountingParams.read().model_copy(update={"asymmetry": ASYMMETRY}), BlendParams.read()
     for name, on in {
         **{f"blend for {NAMES[v]}": of for v, of in chosen_on.items()},
         "one blend": both(chosen_on),
