@@ -28,8 +28,8 @@ from tandem.features import dataset, histories, text
 from tandem.features.dataset import Dataset
 from tandem.features.demand import Demand
 from tandem.features.histories import Histories
-from tandem.params import CountingParams
-from tandem.ranking.blend import Blend, BlendParams, Component
+from tandem.params import BlendParams, CountingParams
+from tandem.ranking.blend import Blend, Component
 from tandem.ranking.content import CosineOfLike, NearText
 from tandem.settings import quiet
 

@@ -20,9 +20,9 @@ from tandem.evaluation.metrics import choose_best, mean_ndcg
 from tandem.features.dataset import Dataset
 from tandem.features.demand import Demand
 from tandem.features.histories import Histories
-from tandem.params import CountingParams
+from tandem.params import BlendParams, CountingParams
 from tandem.ranking.base import CountingRanker, decayed, with_recent
-from tandem.ranking.blend import Blend, BlendParams, Component
+from tandem.ranking.blend import Blend, Component
 from tandem.ranking.content import CosineOfLike, NearText, SameBrand, SameCategory
 from tandem.ranking.counting import COUNTING
 from tandem.ranking.ease import BasketEase, scaled

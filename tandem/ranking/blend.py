@@ -19,7 +19,6 @@ from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, PositiveFloat
 
 from tandem import files
 from tandem.errors import EvaluationError, ReleaseError
@@ -27,7 +26,7 @@ from tandem.evaluation.cases import Cases
 from tandem.features.dataset import Dataset
 from tandem.features.demand import Demand
 from tandem.features.histories import DAY_US, Histories
-from tandem.params import Section
+from tandem.params import BlendParams
 from tandem.ranking.content import CosineOfLike, NearPicture, NearText, SameBrand, SameCategory
 from tandem.ranking.ease import BasketEase
 from tandem.ranking.logit import Choices, Weights, fit_weights
@@ -38,18 +37,6 @@ log = logging.getLogger(__name__)
 
 BLOCK = 256
 """Cases read at once."""
-
-
-class BlendParams(Section):
-    """How the weights of a blend are learned."""
-
-    section = "blend"
-    demand_days: tuple[int, ...]  # spans of the shop's demand, at most 60 days each
-    candidates: int = Field(ge=1)  # best products of each component that a case is decided between
-    max_cases: int = Field(ge=2)  # validation cases that weights are learned from
-    folds: int = Field(ge=2)  # of the cross-validation
-    choosing_cases: int = Field(ge=2)  # of them, at most so many take part in it
-    l2: tuple[PositiveFloat, ...] = Field(min_length=1)  # penalties on squared weights, of which it chooses
 
 
 @dataclass(frozen=True)

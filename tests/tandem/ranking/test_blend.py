@@ -13,8 +13,8 @@ from tandem.errors import EvaluationError, ReleaseError
 from tandem.evaluation.cases import Cases
 from tandem.features import histories
 from tandem.features.dataset import Dataset
-from tandem.params import CountingParams
-from tandem.ranking.blend import Blend, BlendParams, Component
+from tandem.params import BlendParams, CountingParams
+from tandem.ranking.blend import Blend, Component
 from tandem.ranking.content import NearText
 from tandem.ranking.neighbours import CoCount, WeightedCosine
 
