@@ -30,6 +30,9 @@ from tandem.settings import quiet
 
 SEEDS, SHARES = (7, 8, 9), (0.05, 0.2)
 TEST_SHARE, WORDS_COST = 0.2, 0.001
+EPOCHS = 8
+"""At most, where neighbours are heard: each step sums over the whole graph."""
+
 Rows = NDArray[np.integer]
 Contender = Callable[[Rows, Rows, int], Probabilities]
 """From pairs to learn from, pairs to judge and a seed to P(substitute) of the latter."""
@@ -172,9 +175,19 @@ def ablations(task: Task, shop: data.Grocery, told: Told, known: Graph, params: 
     def changed(name: str, numbers: NDArray | None, vectors: NDArray, graph: Graph | None, **change: object) -> None:
         task.show(f"network: {name}", network(task, numbers, vectors, params.model_copy(update=change), graph))
 
-    changed("+ messages of neighbours, attention", told.bought, shop.vectors, known, messages="attention")
-    changed("+ messages of neighbours, mean", told.bought, shop.vectors, known, messages="mean")
-    changed("messages for counts of paths", told.bought, shop.vectors, known, messages="attention", paths=False)
+    changed(
+        "+ messages of neighbours, attention", told.bought, shop.vectors, known, messages="attention", epochs=EPOCHS
+    )
+    changed("+ messages of neighbours, mean", told.bought, shop.vectors, known, messages="mean", epochs=EPOCHS)
+    changed(
+        "messages for counts of paths",
+        told.bought,
+        shop.vectors,
+        known,
+        messages="attention",
+        paths=False,
+        epochs=EPOCHS,
+    )
     changed("no vectors of targets", told.bought, shop.vectors, known, ids=())
     changed("no behaviour, edges alone", None, nothing, known)
 
