@@ -17,8 +17,10 @@ from models.association.params import AssociationParams
 from models.association.ranker import Association
 from tandem.evaluation.cases import Cases
 from tandem.evaluation.metrics import choose_best, mean_ndcg
+from tandem.features import strength
 from tandem.features.dataset import Dataset
 from tandem.features.demand import Demand
+from tandem.features.graph import edges
 from tandem.features.histories import Histories
 from tandem.params import BlendParams, CountingParams
 from tandem.ranking.base import CountingRanker, decayed, with_recent
@@ -26,7 +28,7 @@ from tandem.ranking.blend import Blend, Component
 from tandem.ranking.content import CosineOfLike, NearText, SameBrand, SameCategory
 from tandem.ranking.counting import COUNTING
 from tandem.ranking.ease import BasketEase, scaled
-from tandem.ranking.neighbours import CHOOSE_ON, CoCount, ItemToItem, WeightedCosine, Weights, in_baskets
+from tandem.ranking.neighbours import CHOOSE_ON, CoCount, ItemToItem, WeightedCosine, Weights
 
 WORKER = Path(__file__).with_name("item2vec_worker.py")
 MIX = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0)
@@ -77,8 +79,8 @@ class Confidence(ItemToItem):
 
     def weights(self, dataset: Dataset) -> Weights:
         """Share of the antecedent's baskets."""
-        found = in_baskets(dataset)
-        return found.matrix(found.n / found.of_a)
+        found = edges(dataset, "together")
+        return found.matrix(strength.confidence(found))
 
 
 class Jaccard(ItemToItem):
@@ -89,7 +91,7 @@ class Jaccard(ItemToItem):
 
     def weights(self, dataset: Dataset) -> Weights:
         """Shrunk."""
-        found = in_baskets(dataset)
+        found = edges(dataset, "together")
         return found.matrix(found.n / (found.of_a + found.of_b - found.n + self.params.cosine_shrinkage))
 
 

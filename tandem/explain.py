@@ -116,7 +116,7 @@ def _counted(
     pair = at(graph.edges(dataset, kind), *(np.array([place], np.int32) for place in at_))
     users, times = rows.user[witnesses], rows.time_us[witnesses]
     low, high = (float(of[0]) for of in strength.lift_interval(pair))
-    values = {
+    values: dict[str, Any] = {
         "n": len(witnesses),
         "rows": pair.rows,
         "of_a": int(pair.of_a[0]),

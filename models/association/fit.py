@@ -43,7 +43,7 @@ def train(dataset: Dataset, params: AssociationParams, choices: dict[str, float]
     met = dataset.products.met[:, None]
 
     def roles() -> Roles:
-        vectors = [role * met for role in network.vectors()]  # 0 of new products: theirs are noise
+        vectors = {name: of * met for name, of in network.vectors().items()}  # 0 of new products: theirs are noise
         return Roles.of(vectors, batches.log_share, dataset, params, choices)
 
     measured = callbacks(lambda cases: roles().scores(cases.histories, cases.demand), validation, params.patience)

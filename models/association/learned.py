@@ -1,6 +1,6 @@
 """Source and target vectors of products, and scores from them in NumPy."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
@@ -35,15 +35,17 @@ class Roles:
     @classmethod
     def of(
         cls,
-        vectors: Sequence[NDArray[np.float32]],
+        vectors: Mapping[str, NDArray[np.float32]],
         log_share: NDArray[np.float32],
         dataset: Dataset,
         params: AssociationParams,
         choices: dict[str, float],
     ) -> Self:
-        """Of source, target and alike; with the exponents of `choices`. New products have no demand."""
+        """`vectors` are `source`, `target` and `alike`; the exponents those of `choices`. New products have no demand."""
         return cls(
-            *vectors,
+            vectors["source"],
+            vectors["target"],
+            vectors["alike"],
             log_share,
             np.zeros_like(log_share),
             dataset.kind_weight,

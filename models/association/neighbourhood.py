@@ -24,7 +24,7 @@ class Neighbourhood:
     @classmethod
     def of(cls, dataset: Dataset, k: int) -> Self:
         """The k neighbours with the largest weighted cosine, by every relation that has edges."""
-        found = {}
+        found: dict[str, sp.csr_array] = {}
         for kind in KINDS:
             pairs = edges(dataset, kind)
             if len(pairs):
@@ -64,7 +64,7 @@ def _largest(weights: sp.csr_array, k: int) -> tuple[NDArray[np.int32], NDArray[
     strength = np.zeros((weights.shape[0], k), np.float32)
     near[row[kept], place[place < k]] = weights.indices[kept]
     strength[row[kept], place[place < k]] = weights.data[kept]
-    return near, strength / np.maximum(strength[:, :1], 1e-30)
+    return near, (strength / np.maximum(strength[:, :1], 1e-30)).astype(np.float32)
 
 
 def _nothing(products: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:

@@ -76,16 +76,17 @@ class AssociationNetwork(keras.Model):
             return own
         return own + self.neighbours(own, source, target, near, strength)
 
-    def vectors(self) -> list[NDArray[np.float32]]:
-        """(products, dim) in each of ROLES."""
+    def vectors(self) -> dict[str, NDArray[np.float32]]:
+        """(products, dim) in each of ROLES, 0 in one that was not learned."""
         of = self.of_nodes(np.arange(len(self.around.near)))
-        source, target, alike = of["source"], of["target"], of.get("alike", ops.zeros_like(of["source"]))
+        source, target = of["source"], of["target"]
         blocks = []
         for begin in range(0, len(self.around.near), BLOCK):
             rows = slice(begin, begin + BLOCK)
             near, strength = self.around.near[rows], self.around.strength[rows]
             blocks.append(np.asarray(self.listening(source[rows], source, target, near, strength)))
-        return [np.concatenate(blocks), np.asarray(target), np.asarray(alike)]
+        alike = np.asarray(of.get("alike", ops.zeros_like(source)))
+        return {"source": np.concatenate(blocks), "target": np.asarray(target), "alike": alike}
 
     def call(self, x: dict[str, Any], training: bool = False) -> dict[str, Any]:
         """(antecedents, candidates) logits of what goes with each antecedent, and of what replaces it.
