@@ -41,7 +41,7 @@ class Roles:
         params: AssociationParams,
         choices: dict[str, float],
     ) -> Self:
-        """`vectors` are `source`, `target` and `alike`; the exponents those of `choices`. New products have no demand."""
+        """`vectors` are `source`, `target`, `alike`; exponents those of `choices`. New products have no demand."""
         return cls(
             vectors["source"],
             vectors["target"],
