@@ -5,7 +5,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import typer
 
 from tandem.errors import TandemError
@@ -27,8 +26,7 @@ def explain(a: A, b: B, as_json: AsJson = False) -> None:
 
     if not (FEATURES / "vocabulary.json").exists() or not VECTORS.exists():
         raise TandemError(f"{FEATURES} or {VECTORS} is missing: `tandem run` or `tandem retrain` makes them")
-    vectors = files.read_arrays(VECTORS)
-    known = Dataset.read(FEATURES).with_vectors(*(np.asarray(vectors[name]) for name in ("text", "picture")))
+    known = Dataset.read(FEATURES).with_vectors(**files.read_arrays(VECTORS))
     products = files.read(SNAPSHOT / "products.parquet", schema.PRODUCTS)
     found = of_pair(known, products, a, b, PrivacyParams.read().min_users)
     if as_json:

@@ -10,7 +10,7 @@ import pytest
 pytestmark = pytest.mark.slow  # the real tools start
 
 COMMANDS = (
-    *("run", "ingest", "retrain", "deploy", "rollback", "bento", "serve", "report", "env", "demo"),
+    *("run", "ingest", "retrain", "deploy", "rollback", "bento", "serve", "report", "explain", "env", "demo"),
     *("sources", "refused", "data", "erase", "keys", "who"),
 )
 
