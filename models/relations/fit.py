@@ -1,0 +1,119 @@
+"""Train the network of relations on labelled pairs, stop and calibrate it on sources that it has not seen."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+import keras
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax
+
+from models import training
+from models.relations import bins
+from models.relations.errors import RelationsError
+from models.relations.graph import Graph
+from models.relations.learned import Relations, with_paths
+from models.relations.network import Batches, Network
+from models.relations.params import RelationsParams
+from models.relations.table import RELATIONS, PairTable
+
+log = logging.getLogger(__name__)
+
+METRIC = "log_loss"
+COOLEST, HOTTEST = 0.05, 20.0
+
+
+def fit(
+    pairs: PairTable,
+    labels: NDArray[np.integer],
+    vectors: NDArray[np.floating],
+    params: RelationsParams,
+    graph: Graph | None = None,
+) -> Relations:
+    """Calibrated relations of labelled pairs.
+
+    Args:
+        labels: (pairs,) COMPLEMENT, SUBSTITUTE or NEITHER.
+        vectors: (products, numbers) what the products are, NaN where nothing is known; standardised here.
+        graph: edges that are known when a pair is asked; the pairs themselves may be among them, see `graph`.
+
+    Raises:
+        RelationsError: labels, products or sources do not fit or do not suffice.
+    """
+    _check(pairs, labels, vectors, graph)
+    held = held_out(pairs.source, params.validation_share, np.random.default_rng(params.seed))
+    if held.all() or not held.any():
+        raise RelationsError(f"{len(np.unique(pairs.source))} sources; some to learn from and some to stop on are needed")
+    graph = Graph.of(graph.kinds if graph else [sp.csr_array((len(vectors),) * 2)], params.neighbours)
+    whole = with_paths(pairs, graph) if params.paths else pairs
+    edges = bins.edges(whole.evidence[~held], params.bins)
+    training.prepare(params.seed)
+    network = Network(standardised(vectors), graph, edges, params)
+    optimizer = keras.optimizers.AdamW(params.learning_rate, weight_decay=params.weight_decay)
+    network.compile(optimizer, keras.losses.SparseCategoricalCrossentropy(from_logits=True), jit_compile=False)
+    batches = Batches(whole[~held], labels[~held], graph, edges, params)
+
+    def measured() -> NDArray[np.float64]:
+        return network.relations(graph, False).logits(whole[held])
+
+    training.fit(network, batches, params.epochs, _callbacks(measured, labels[held], params.patience))
+    temperature = calibrated(measured(), labels[held])
+    log.info("temperature %.3f", temperature)
+    return replace(network.relations(graph, params.paths), temperature=temperature)
+
+
+def held_out(source: NDArray[np.integer], share: float, rng: np.random.Generator) -> NDArray[np.bool_]:
+    """(pairs,) True for all pairs of `share` of the sources, drawn by chance."""
+    sources = np.unique(source)
+    return np.isin(source, rng.permutation(sources)[: int(share * len(sources))])
+
+
+def standardised(vectors: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Each column with mean 0 and deviation 1 over what is known; what is not known is 0, no column one of 0."""
+    if not vectors.shape[1]:
+        return np.zeros((len(vectors), 1), np.float32)  # TensorFlow refuses layers without an input
+    known = np.isfinite(vectors)
+    count = np.maximum(known.sum(axis=0), 1)
+    mean = np.where(known, vectors, 0).sum(axis=0) / count
+    centred = np.where(known, vectors - mean, 0)
+    spread = np.sqrt((centred**2).sum(axis=0) / count)
+    return (centred / np.where(spread > 0, spread, 1)).astype(np.float32)
+
+
+def calibrated(logits: NDArray[np.float64], labels: NDArray[np.integer]) -> float:
+    """The temperature with the least log loss of softmax(logits / temperature). Source: Guo et al. 2017."""
+    bounds = (np.log(COOLEST), np.log(HOTTEST))
+    found = minimize_scalar(lambda x: log_loss(logits / np.exp(x), labels), bounds=bounds, method="bounded")
+    return float(np.exp(found.x))
+
+
+def log_loss(logits: NDArray[np.float64], labels: NDArray[np.integer]) -> float:
+    """Mean of -log softmax(logits) of the label."""
+    return float(-log_softmax(logits, axis=1)[np.arange(len(labels)), labels].mean())
+
+
+def _callbacks(
+    measured: Callable[[], NDArray[np.float64]], labels: NDArray[np.integer], patience: int
+) -> list[keras.callbacks.Callback]:
+    """Measure the log loss each epoch, stop after `patience` without a lower one and keep the lowest."""
+
+    def measure(epoch: int, logs: dict[str, float]) -> None:
+        logs[METRIC] = log_loss(measured(), labels)
+        log.info("epoch %d: %s", epoch + 1, ", ".join(f"{name} {value:.4f}" for name, value in logs.items()))
+
+    stop = keras.callbacks.EarlyStopping(METRIC, mode="min", patience=patience, restore_best_weights=True)
+    return [keras.callbacks.LambdaCallback(on_epoch_end=measure), stop]
+
+
+def _check(pairs: PairTable, labels: NDArray[np.integer], vectors: NDArray, graph: Graph | None) -> None:
+    if len(labels) != len(pairs):
+        raise RelationsError(f"{len(labels)} labels for {len(pairs)} pairs")
+    if wrong := sorted(set(np.unique(labels).tolist()) - set(range(RELATIONS))):
+        raise RelationsError(f"labels {wrong}; 0 complement, 1 substitute, 2 neither fit")
+    if graph and graph.kinds[0].shape[0] != len(vectors):
+        raise RelationsError(f"a graph of {graph.kinds[0].shape[0]} products and vectors of {len(vectors)}")
+    index = np.concatenate([pairs.source, pairs.target])
+    if len(index) and not 0 <= index.min() <= index.max() < len(vectors):
+        raise RelationsError(f"products {index.min()} to {index.max()}; there are vectors of {len(vectors)}")

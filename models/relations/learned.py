@@ -1,0 +1,135 @@
+"""What was learned of relations, and probabilities from it in NumPy, without TensorFlow."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+from scipy.special import expit, softmax
+
+from models.relations.bins import encode
+from models.relations.errors import RelationsError
+from models.relations.graph import CHUNK, Graph
+from models.relations.table import PairTable
+from tandem import files
+
+BOUND = 3.0
+"""Of the logits of attention: no neighbour weighs more than e ** 6 times another."""
+VERSION = 1
+"""Of this code's probabilities; a change that alters them takes the next number."""
+MADE = "relations.npz"
+DENSE = ("described", "source", "target", "alike", "first", "last")
+
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Relations:
+    """P(complement), P(substitute), P(neither) = softmax(z / temperature) of a directed pair i → j:
+
+    near_i = Σ_t w_it e_t / (1 + Σ_t w_it) by kind of edge into i, near_j the same without i, told_j out of j
+    s = S [x_i, own_i, near_i],  t = T [x_j, own_j, near_j, told_j],  a = A [x_i, near_i] ∘ A [x_j, near_j]
+    z = L silu(F [evidence, s, t, s ∘ t, a]) + [s · t, Σ a, 0] / √dim
+
+    x is made of what the product is, own is its vector in the role, 0 for one that no pair taught. What vectors say of
+    complements has a direction, what they say of substitutes has none; the evidence may have.
+    """
+
+    graph: Graph
+    paths: bool  # whether the graph's own evidence is read beside the table's
+    edges: Array  # (numbers, bins + 1) of evidence
+    tables: Mapping[str, Array]  # by product: see `network.Network.tables`
+    dense: tuple[tuple[Array, Array], ...]  # kernel and bias, in order of DENSE
+    temperature: float
+
+    def probabilities(self, pairs: PairTable) -> NDArray[np.float64]:
+        """(pairs, 3) in order of `table`; rows sum to 1.
+
+        Raises:
+            RelationsError: a product or a column of evidence that was not there in training, or one fewer.
+        """
+        return softmax(self.logits(pairs) / self.temperature, axis=1)
+
+    def logits(self, pairs: PairTable) -> NDArray[np.float64]:
+        """(pairs, 3) z."""
+        self._check(pairs)
+        whole = with_paths(pairs, self.graph) if self.paths else pairs
+        parts = [self._logits(whole[n : n + CHUNK]) for n in range(0, len(pairs), CHUNK)]
+        return np.concatenate([np.zeros((0, len(self.dense[-1][1]))), *parts])
+
+    def _logits(self, pairs: PairTable) -> NDArray[np.float64]:
+        of, i, j = self.tables, pairs.source, pairs.target
+        layer = dict(zip(DENSE, self.dense, strict=True))
+        near_i, near_j = self._near(pairs)
+        source = _dense([of["described"][i], of["own_source"][i], near_i], layer["source"])
+        target = _dense([of["described"][j], of["own_target"][j], near_j, of["told"][j]], layer["target"])
+        alike = _dense([of["described"][i], near_i], layer["alike"])
+        alike = alike * _dense([of["described"][j], near_j], layer["alike"])  # (pairs, dim)
+        hidden = _dense([encode(pairs.evidence, self.edges), source, target, source * target, alike], layer["first"])
+        direct = np.stack([(source * target).sum(axis=1), alike.sum(axis=1), np.zeros(len(i))], axis=1)
+        return np.asarray(direct / source.shape[1] ** 0.5 + _dense([hidden * expit(hidden)], layer["last"]), np.float64)
+
+    def _near(self, pairs: PairTable) -> tuple[Array, Array]:
+        """(pairs, kinds · dim) of the source and of the target."""
+        of, i, j = self.tables, pairs.source, pairs.target
+        own = self.graph.strength(i, j) * np.exp(BOUND * np.tanh(of["key"][i] + of["query"][j]))  # (pairs, kinds)
+        near_i = of["heard"][i] / (1 + of["weight"][i])[:, :, None]
+        rest = of["heard"][j] - own[:, :, None] * of["sender"][i][:, None]  # (pairs, kinds, dim)
+        near_j = rest / (1 + of["weight"][j] - own)[:, :, None]
+        return near_i.reshape(len(i), -1), near_j.reshape(len(j), -1)
+
+    def _check(self, pairs: PairTable) -> None:
+        products = len(self.tables["described"])
+        for role, index in (("source", pairs.source), ("target", pairs.target)):
+            if len(index) and not 0 <= index.min() <= index.max() < products:
+                raise RelationsError(f"{role} {index.min()} to {index.max()}; {products} products were learned of")
+        wanted = len(self.edges) - (self.graph.width if self.paths else 0)
+        if pairs.evidence.shape[1] != wanted:
+            raise RelationsError(f"{pairs.evidence.shape[1]} columns of evidence; learned of {wanted}")
+
+    def save(self, folder: Path) -> None:
+        """Write everything below `folder`."""
+        arrays: dict[str, Any] = {"version": VERSION, "kinds": len(self.graph), "paths": self.paths}
+        arrays |= {"edges": self.edges, "temperature": self.temperature}
+        arrays |= {f"table_{name}": table for name, table in self.tables.items()}
+        for name, (kernel, bias) in zip(DENSE, self.dense, strict=True):
+            arrays |= {f"kernel_{name}": kernel, f"bias_{name}": bias}
+        for n, kind in enumerate(self.graph.kinds):
+            cells = kind.tocoo()
+            arrays |= {f"edge_{n}": np.stack(cells.coords).astype(np.int32), f"strength_{n}": cells.data}
+        files.write_arrays(folder / MADE, **arrays)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """What `save` wrote; nothing in it is executed.
+
+        Raises:
+            RelationsError: nothing was saved there, or by other code.
+        """
+        try:
+            of = files.read_arrays(folder / MADE)
+            if of["version"] != VERSION:
+                raise RelationsError(f"{folder} was made with version {of['version']}; here is {VERSION}: fit again")
+            tables = {name.removeprefix("table_"): of[name] for name in of if name.startswith("table_")}
+            shape = (len(tables["described"]),) * 2
+            kinds = [
+                sp.csr_array((of[f"strength_{n}"], tuple(of[f"edge_{n}"])), shape=shape) for n in range(of["kinds"])
+            ]
+            dense = tuple((of[f"kernel_{name}"], of[f"bias_{name}"]) for name in DENSE)
+            return cls(Graph.of(kinds), bool(of["paths"]), of["edges"], tables, dense, float(of["temperature"]))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise RelationsError(f"{folder} holds no relations: {error}") from error
+
+
+def with_paths(pairs: PairTable, graph: Graph) -> PairTable:
+    """The same with what the graph says of them."""
+    more = graph.evidence(pairs.source, pairs.target)
+    return PairTable(pairs.source, pairs.target, np.concatenate([pairs.evidence, more], axis=1))
+
+
+def _dense(parts: list[NDArray], layer: tuple[Array, Array]) -> NDArray:
+    kernel, bias = layer
+    return np.concatenate(parts, axis=1) @ kernel + bias

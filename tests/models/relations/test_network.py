@@ -1,0 +1,121 @@
+"""The network and its twin in NumPy; what it must not read."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from models.relations import bins
+from models.relations.errors import RelationsError
+from models.relations.graph import Graph
+from models.relations.learned import Relations, with_paths
+from models.relations.network import Batches, Network
+from models.relations.table import PairTable
+
+PRODUCTS = 12
+
+
+def edges(seed: int) -> Graph:
+    rng = np.random.default_rng(seed)
+    cells = rng.random((2, PRODUCTS, PRODUCTS)) * (rng.random((2, PRODUCTS, PRODUCTS)) < 0.3)
+    cells *= ~np.eye(PRODUCTS, dtype=bool)
+    return Graph.of([sp.csr_array(of) for of in cells])
+
+
+def drawn(network: Network, seed: int = 0) -> Network:
+    """With every weight drawn anew, so that nothing is 0 by its beginning."""
+    rng = np.random.default_rng(seed)
+    network.set_weights([rng.normal(0, 0.5, of.shape) for of in network.get_weights()])
+    return network
+
+
+@pytest.fixture(scope="module")
+def pairs() -> PairTable:
+    source, target = np.nonzero(~np.eye(PRODUCTS, dtype=bool))
+    evidence = np.random.default_rng(1).normal(size=(len(source), 3))
+    evidence[::4, 1] = np.nan
+    return PairTable.of(source, target, evidence)
+
+
+@pytest.mark.parametrize("attention", [True, False])
+def test_numpy_and_keras_say_the_same(params: Callable, pairs: PairTable, attention: bool) -> None:
+    """On every pair, with and without edges, numbers and attention."""
+    graph, wanted = edges(0), params(attention=attention)
+    whole = with_paths(pairs, graph)
+    of = bins.edges(whole.evidence, 3)
+    network = drawn(Network(np.random.default_rng(2).normal(size=(PRODUCTS, 4)), graph, of, wanted))
+    relations, asked = network.relations(graph, paths=True), Batches(whole, np.zeros(len(pairs)), graph, of, wanted)
+    order = np.random.default_rng(wanted.seed).permutation(len(pairs))
+    found = np.concatenate([network(inputs).numpy() for inputs, _ in asked.epoch()])
+    assert found == pytest.approx(relations.logits(pairs)[order], abs=1e-4)
+
+
+@pytest.fixture(scope="module")
+def relations(params: Callable, pairs: PairTable) -> Callable[[Graph], Relations]:
+    """Of a graph: equal weights, whatever the edges."""
+
+    def made(graph: Graph) -> Relations:
+        of = bins.edges(with_paths(pairs, edges(0)).evidence, 3)
+        vectors = np.random.default_rng(2).normal(size=(PRODUCTS, 4))
+        return drawn(Network(vectors, graph, of, params())).relations(graph, paths=True)
+
+    return made
+
+
+def without(graph: Graph, source: int) -> Graph:
+    rows = sp.diags_array((np.arange(PRODUCTS) != source).astype(float))
+    kinds = [sp.csr_array(rows @ kind) for kind in graph.kinds]
+    for kind in kinds:
+        kind.eliminate_zeros()
+    return Graph.of(kinds)
+
+
+def test_edges_out_of_the_source_change_no_answer(relations: Callable, pairs: PairTable) -> None:
+    """A label that stands in the graph as an edge cannot be read off; edges of others are read."""
+    graph = edges(0)
+    assert graph.kinds[0][[4], :].nnz
+    asked, others = pairs[pairs.source == 4], pairs[pairs.source != 4]
+    whole, less = relations(graph), relations(without(graph, 4))
+    assert less.logits(asked) == pytest.approx(whole.logits(asked), abs=1e-5)
+    assert np.abs(less.logits(others) - whole.logits(others)).max() > 0.1
+
+
+def test_vectors_alone_say_of_substitutes_the_same_in_both_directions(params: Callable) -> None:
+    """With hidden units silenced and own vectors, z of a substitute is Σ a / √dim; z of a complement has a direction."""
+    none = Graph.of([sp.csr_array((PRODUCTS, PRODUCTS))])
+    network = drawn(Network(np.random.default_rng(2).normal(size=(PRODUCTS, 4)), none, np.zeros((0, 4)), params()))
+    network.last.kernel.assign(np.zeros(network.last.kernel.shape))
+    relations = network.relations(none, paths=False)
+    i, j = np.array([0, 1, 2]), np.array([3, 4, 5])
+    there, back = relations.logits(PairTable.of(i, j)), relations.logits(PairTable.of(j, i))
+    assert there[:, 1] == pytest.approx(back[:, 1], abs=1e-5)
+    assert np.abs(there[:, 0] - back[:, 0]).min() > 0.01
+
+
+def test_what_was_saved_says_the_same(relations: Callable, pairs: PairTable, tmp_path) -> None:
+    made = replace(relations(edges(0)), temperature=1.7)
+    made.save(tmp_path)
+    loaded = Relations.load(tmp_path)
+    assert np.array_equal(loaded.probabilities(pairs), made.probabilities(pairs))
+    assert made.probabilities(pairs).sum(axis=1) == pytest.approx(1)
+
+
+def test_a_temperature_softens(relations: Callable, pairs: PairTable) -> None:
+    """Of odds p / q, their root at temperature 2."""
+    one = relations(edges(0))
+    p, soft = one.probabilities(pairs), replace(one, temperature=2.0).probabilities(pairs)
+    assert soft[:, 0] / soft[:, 1] == pytest.approx(np.sqrt(p[:, 0] / p[:, 1]))
+
+
+def test_what_does_not_fit_is_refused(relations: Callable, pairs: PairTable, tmp_path) -> None:
+    made = relations(edges(0))
+    with pytest.raises(RelationsError, match="0 columns of evidence; learned of 3"):
+        made.probabilities(PairTable.of(np.array([0]), np.array([1])))
+    with pytest.raises(RelationsError, match="target 99 to 99; 12 products"):
+        made.probabilities(PairTable.of(np.array([0]), np.array([99]), np.zeros((1, 3))))
+    with pytest.raises(RelationsError, match="2 sources, 1 targets and 2 rows"):
+        PairTable.of(np.array([0, 1]), np.array([1]), np.zeros((2, 3)))
+    with pytest.raises(RelationsError, match="holds no relations"):
+        Relations.load(tmp_path)
