@@ -1,0 +1,173 @@
+"""Which pairs of products are worth asking about, and what a dataset says of each: counts, categories, likeness."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from models.relations.graph import strongest
+from models.relations.table import PairTable
+from tandem.features import strength
+from tandem.features.dataset import Dataset
+from tandem.features.graph import KINDS, edges
+from tandem.features.pairs import Pairs
+from tandem.features.products import ProductFeatures
+from tandem.features.relations import Evidence, at, cosines, mirrored, narrowest, precedence, surprise
+from tandem.params import RelateParams
+
+DIRECTED = ("after", "instead")
+"""Kinds of edges that say something else of b → a than of a → b."""
+ROWS = 1024
+"""Products whose cosines with all others are in memory at once."""
+NAMES = 256
+"""Categories of a level, and brands, that are told apart as such: the most frequent."""
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """Pairs, each both ways round and in order of a, then b, with what a dataset says of them."""
+
+    table: PairTable
+    evidence: Evidence  # the counts, 0 where nothing was counted
+    forward: NDArray[np.float64]  # (pairs,) above 0 where a comes first
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+
+def ask(dataset: Dataset, params: RelateParams) -> Asked:
+    """The pairs of a dataset that may be related."""
+    a, b = candidates(dataset, params)
+    found = {kind: at(edges(dataset, kind), a, b) for kind in KINDS}
+    of_categories, place = _of_categories(dataset, a, b)
+    known = met(dataset)
+    both = (known[a] & known[b])[:, None]
+    own, theirs = _told(found, surprise), _told(of_categories, _log_lift)[place]
+    counts = np.log1p([pairs.n for pairs in found.values()]).T
+    theirs = np.where((narrowest(dataset.products)[[a, b]] > 0).all(axis=0)[:, None], theirs, np.nan)
+    columns = [np.where(both, np.hstack([counts, own]), np.nan), theirs, likeness(dataset.products, a, b)]
+    forward = np.where(both[:, 0], own[:, -1], 0) + np.nan_to_num(theirs[:, -1])
+    return Asked(PairTable.of(a, b, np.hstack(columns)), found, forward)
+
+
+def met(dataset: Dataset) -> NDArray[np.bool_]:
+    """(products,) whether the product was ever taken or looked at."""
+    return np.asarray((dataset.baskets.content.sum(axis=0) + dataset.views.content.sum(axis=0)) > 0).ravel()
+
+
+def candidates(dataset: Dataset, params: RelateParams) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Pairs both ways round: what edges join beyond chance, what reads alike, what sells in linked categories."""
+    size = dataset.vocabulary.size
+    keys = [key for a, b in _ways(dataset, params) for key in (a * size + b, b * size + a)]
+    a, b = np.divmod(np.unique(np.concatenate(keys)), size)
+    kept = (a != b) & (a > 0) & (b > 0)
+    return a[kept].astype(np.int32), b[kept].astype(np.int32)
+
+
+Places = NDArray[np.int64]
+
+
+def _ways(dataset: Dataset, params: RelateParams) -> Iterator[tuple[Places, Places]]:
+    for kind in KINDS:
+        pairs = edges(dataset, kind)
+        values = surprise(pairs)
+        above = pairs.keep(values > 0)
+        yield _cells(strongest(above.matrix(values[values > 0]), params.of_a_kind))
+    yield from _nearest(dataset.products.text, params.nearest)
+    yield _linked(dataset, params)
+
+
+def _cells(matrix: sp.sparray) -> tuple[Places, Places]:
+    row, column = sp.coo_array(matrix).coords
+    return row.astype(np.int64), column.astype(np.int64)
+
+
+def _nearest(text: NDArray[np.float32], count: int) -> Iterator[tuple[Places, Places]]:
+    """Of each product with words, those whose words are nearest; words of length 1."""
+    known = np.flatnonzero(np.isfinite(text).all(axis=1)) if text.shape[1] else np.zeros(0, int)
+    count = min(count, len(known) - 1)
+    for begin in range(0, len(known) if count > 0 else 0, ROWS):
+        rows = known[begin : begin + ROWS]
+        alike = text[rows] @ text[known].T  # (rows, known)
+        alike[np.arange(len(rows)), begin + np.arange(len(rows))] = -np.inf
+        best = np.argpartition(-alike, count - 1, axis=1)[:, :count]
+        yield np.repeat(rows, count), known[best].ravel()
+
+
+def _linked(dataset: Dataset, params: RelateParams) -> tuple[Places, Places]:
+    """Of each product the most sold of its own narrowest category and of those that are bought with it."""
+    category = narrowest(dataset.products)
+    found = _summed(dataset, "together", category)
+    values = np.where(found.a == found.b, 0, _log_lift(found))
+    bought = strongest(found.keep(values > 0).matrix(values[values > 0]), params.linked)
+    member = _members(category)
+    sold = np.asarray(dataset.baskets.content.sum(axis=0)).ravel()
+    top = strongest(member @ sp.diags_array(1 + sold), params.sold)
+    return _cells(member.T @ (sp.eye_array(len(found.source)) + bought) @ top)
+
+
+def _of_categories(dataset: Dataset, a: NDArray[np.int32], b: NDArray[np.int32]) -> tuple[Evidence, Places]:
+    """What was counted of narrowest categories, both ways round, and (pairs,) where it stands of each pair."""
+    category = narrowest(dataset.products)
+    size = int(category.max(initial=0)) + 1
+    keys = np.concatenate([category[a] * size + category[b], category[b] * size + category[a]])
+    distinct, place = np.unique(keys, return_inverse=True)
+    one, other = (of.astype(np.int32) for of in np.divmod(distinct, size))
+    return {kind: at(_summed(dataset, kind, category), one, other) for kind in KINDS}, place[: len(a)]
+
+
+def _summed(dataset: Dataset, kind: str, category: Places) -> Pairs:
+    """The counts of a kind, summed over the products of two categories; in order of a, then b."""
+    counted = edges(dataset, kind)
+    member = _members(category)
+    n = sp.csr_array(member @ counted.matrix(counted.n) @ member.T)
+    n.sort_indices()
+    a, b = _cells(n)
+    source, target = member @ counted.source, member @ counted.target
+    return Pairs(a.astype(np.int32), b.astype(np.int32), n.data, n.data, source, target, counted.rows)
+
+
+def _members(category: Places) -> sp.csr_array:
+    """(categories, products) 1 where the product is in the category; of category 0, the unknown one, none is."""
+    known = np.flatnonzero(category)
+    cells = np.ones(len(known)), (category[known], known)
+    return sp.csr_array(cells, shape=(int(category.max(initial=0)) + 1, len(category)))
+
+
+def _told(found: Evidence, measure: Callable[[Pairs], NDArray[np.float64]]) -> NDArray[np.float64]:
+    """(pairs, numbers) how much each kind of edge speaks for a → b, directed ones also for b → a; which comes first."""
+    values = {kind: measure(pairs) for kind, pairs in found.items()}
+    back = [mirrored(found[kind], values[kind]) for kind in DIRECTED]
+    return np.stack([*values.values(), *back, precedence(found)], axis=1)
+
+
+def _log_lift(pairs: Pairs) -> NDArray[np.float64]:
+    """(pairs,) ln((n + ½) / (e + ½)), 0 in kinds without rows."""
+    if not pairs.rows:
+        return np.zeros(len(pairs))
+    return np.log((pairs.n + 0.5) / (strength.expected(pairs) + 0.5))
+
+
+def likeness(products: ProductFeatures, a: NDArray[np.integer], b: NDArray[np.integer]) -> NDArray[np.float64]:
+    """(pairs, numbers) same category by level, same brand, step and distance in price, cosines; NaN where unknown."""
+    codes = np.hstack([products.category, products.brand])
+    known = (codes[a] > 0) & (codes[b] > 0)
+    same = np.where(known, codes[a] == codes[b], np.nan)
+    step = products.price[b, 0] - products.price[a, 0]
+    near = [cosines(of, a, b) if of.shape[1] else np.full(len(a), np.nan) for of in (products.text, products.picture)]
+    return np.column_stack([same, step, np.abs(step), *near])
+
+
+def content(products: ProductFeatures) -> NDArray[np.float32]:
+    """(products, numbers) words, picture, price, and 1 for the product's categories and brand."""
+    names = [_ones(codes) for codes in (*products.category.T, products.brand[:, 0])]
+    return np.hstack([products.text, products.picture, products.price, *names]).astype(np.float32)
+
+
+def _ones(codes: NDArray[np.int32]) -> NDArray[np.float32]:
+    """(products, names) 1 where the product has the name, of the most frequent ones."""
+    count = np.bincount(codes)[1:]
+    names = 1 + np.argsort(-count, kind="stable")[:NAMES]
+    return (codes[:, None] == names[None, :]).astype(np.float32)
