@@ -1,16 +1,21 @@
-"""Complements and substitutes told by counts alone, against what is planted in the demo shop.
+"""Complements and substitutes told by counts alone, and by the network that learns them, against what is planted in
+the demo shop.
 
-    python -m benchmarks.evidence [--customers 1500] [--seeds 7,8,9]
+    python -m benchmarks.evidence [--customers 1500] [--seeds 7,8,9] [--learned]
 
 Of each seed a shop is made and everything it sold is counted. All pairs of products that were bought in at least
 `WARM` baskets each are ranked, also those that nothing joins; complements are the planted pairs, either way round,
 substitutes two products of one narrowest category. The last rows are of the same shops without their views.
+
+With `--learned` the network of stage `relate` learns each shop, words included and pictures left out, and ranks the
+same pairs; then a fifth of the products is hidden, as if nobody had met them, it learns again, and the pairs of a
+hidden product with another one are ranked. Nothing of the truth is learned from.
 """
 
 import hashlib
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,19 +24,23 @@ import typer
 from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+from benchmarks.relations_peers import ece
+from models.relations import behaviour, pairs
+from models.relations.params import RelationsParams
+from models.relations.table import COMPLEMENT, SUBSTITUTE
 from tandem import demo, files
 from tandem.data import canonical, schema
 from tandem.data.sources import Source
-from tandem.features import dataset
+from tandem.features import dataset, text
 from tandem.features.dataset import Dataset
 from tandem.features.pairs import Pairs
 from tandem.features.relations import Evidence, Relations, evidence, label, mirrored, precedence, surprise
 from tandem.features.vocabulary import Vocabulary
-from tandem.params import FeaturesParams, IngestParams
+from tandem.params import EmbedParams, FeaturesParams, IngestParams, RelateParams
 from tandem.settings import quiet
 
 KEY = hashlib.sha256(b"benchmark").digest()
-WARM = 5
+WARM, SEED = 5, 7
 
 Values = NDArray[np.float64]
 
@@ -63,11 +72,14 @@ class Shop:
         return np.maximum(full[a, b], full[b, a])
 
 
-def main(customers: int = 1500, seeds: str = "7,8,9") -> None:
+def main(customers: int = 1500, seeds: str = "7,8,9", learned: bool = False) -> None:
     """Print the tables: mean over seeds [least, most]."""
     quiet()
     with tempfile.TemporaryDirectory() as work:
         made = [read(Path(work) / seed, customers, int(seed)) for seed in seeds.split(",")]
+        if learned:
+            _print_learned([count(*parts, None) for parts in made], [products for _, products, _ in made])
+            return
         for name, kinds in (("all events", None), ("purchases alone", ["purchase"])):
             shops = [count(*parts, kinds) for parts in made]
             print(f"\n{name}, {customers} customers, {len(shops)} shops of {len(shops[0].warm[0]):,} pairs and more")
@@ -186,6 +198,88 @@ def directions(shops: list[Shop]) -> Iterator[str]:
             told = full[shop.complements]
             shares.append(float(np.mean((told > 0) + 0.5 * (told == 0))))
         yield f"direction by {name}: {np.mean(shares):.3f} [{min(shares):.3f}, {max(shares):.3f}]"
+
+
+HIDDEN = 0.2
+"""Of the products, where those are asked about that nobody met."""
+
+Scores = tuple[Values, Values]
+"""(pairs,) how much speaks for a complement, and for a substitute."""
+
+
+def _print_learned(shops: list[Shop], sheets: list[pd.DataFrame]) -> None:
+    typed = "complement before substitute: AUC"
+    print(f"| pairs | by | complement: AUC, AP | substitute: AUC, AP | {typed} | direction | ECE |")
+    print("|---|---|---|---|---|---|---|")
+    rows: dict[tuple[str, str], list[list[float]]] = {}
+    for shop, sheet in zip(shops, sheets, strict=True):
+        known = replace(shop, known=shop.known.with_vectors(*_vectors(shop.known, sheet)))
+        hidden = np.random.default_rng(SEED).random(known.known.vocabulary.size) < HIDDEN
+        for name, asked in (("both met", None), ("one of the two never met", hidden)):
+            for way, figures in _ranked(known, asked):
+                rows.setdefault((name, way), []).append(figures)
+    for (name, way), found in rows.items():
+        cells = [f"{np.mean(of):.3f} [{min(of):.3f}, {max(of):.3f}]" for of in zip(*found, strict=True)]
+        print(f"| {name} | {way} | {cells[0]}, {cells[1]} | {cells[2]}, {cells[3]} | {' | '.join(cells[4:])} |")
+
+
+def _vectors(known: Dataset, sheet: pd.DataFrame) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """(products, dim) of words, and no pictures."""
+    from models.text import encoder, words
+
+    texts = text.of_products(sheet, known.vocabulary)
+    params = EmbedParams.read()
+    said, _ = words.vectors(texts, np.flatnonzero(known.products.met), encoder.load(params.encoder), params)
+    return said, np.full((len(said), 1), np.nan, np.float32)
+
+
+def _ranked(shop: Shop, hidden: NDArray[np.bool_] | None) -> Iterator[tuple[str, list[float]]]:
+    """Names and figures of each way to rank the warm pairs, or those of a hidden product and another one."""
+    known = shop.known if hidden is None else behaviour.without(shop.known, hidden)
+    a, b = shop.warm
+    if hidden is not None:
+        a, b = (of[hidden[a] ^ hidden[b]] for of in (a, b))
+    lesson = behaviour.lesson(known, RelateParams.read())
+    made = behaviour.learn(lesson, pairs.content(known.products), RelationsParams.read())
+    asked = pairs.ask(known, RelateParams.read())
+    p, counted = made.probabilities(asked.table), label(known)
+    alike = np.einsum("pd,pd->p", *(np.nan_to_num(known.products.text)[of] for of in (a, b)))
+    ways = {
+        "counts": (counted.a, counted.b, counted.complement, np.maximum(counted.substitute, -1e6), counted.forward),
+        "the network": (asked.table.source, asked.table.target, p[:, COMPLEMENT], p[:, SUBSTITUTE], asked.forward),
+    }
+    yield "nearness of words", _figures(shop, (a, b), (alike, alike), np.zeros(shop.complements.shape), None)
+    for name, (one, other, goes, like, forward) in ways.items():
+        first = np.zeros(shop.complements.shape)
+        first[one, other] = forward
+        scores = [_spread(shop, (one, other), values, (a, b), name) for values in (goes, like)]
+        yield name, _figures(shop, (a, b), (scores[0], scores[1]), first, name)
+
+
+def _spread(
+    shop: Shop, places: tuple[NDArray, NDArray], values: Values, at: tuple[NDArray, NDArray], name: str
+) -> Values:
+    """(pairs,) the larger value of the two directions; 0 where nothing was said."""
+    full = np.zeros(shop.complements.shape)
+    full[places] = values
+    return np.maximum(full[at], full[at[::-1]])
+
+
+def _figures(shop: Shop, at: tuple[NDArray, NDArray], scores: Scores, first: Values, name: str | None) -> list[float]:
+    """AUC and AP of both relations, AUC of one against the other, share of directions, mean calibration error."""
+    (goes, like), directed = scores, shop.complements
+    completes, replaces = (directed | directed.T)[at], shop.substitutes[at]
+    typed = completes | replaces
+    odds = goes - like if name else goes
+    way = np.where(directed[at], first[at], first[at[::-1]])[completes]
+    figures = [
+        roc_auc_score(completes, goes), average_precision_score(completes, goes),
+        roc_auc_score(replaces, like), average_precision_score(replaces, like),
+        roc_auc_score(completes[typed], odds[typed]),
+        float(np.mean((way > 0) + 0.5 * (way == 0))),
+    ]  # fmt: skip
+    learned = name == "the network"
+    return [*figures, float(np.mean([ece(goes, completes), ece(like, replaces)])) if learned else np.nan]
 
 
 def _confidence(pairs: Pairs) -> Values:

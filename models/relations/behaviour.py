@@ -221,5 +221,5 @@ def _partners(
         for way in ([(a, b), (b, a)] if kind in pairs.DIRECTED else [(a, b)])
     ]
     relation = np.full(len(a), relations.RELATIONS.index(name))
-    first = np.sign(forward) if name == "complement" else np.zeros(len(a))
+    first = np.sign(forward).astype(np.int8) * (name == "complement")
     return Partners.of(a, b, relation, probability, first, np.stack(counts, axis=1))

@@ -11,13 +11,13 @@ from models.relations.graph import strongest
 from models.relations.table import PairTable
 from tandem.features import strength
 from tandem.features.dataset import Dataset
-from tandem.features.graph import KINDS, edges
+from tandem.features.graph import KINDS, Kind, edges
 from tandem.features.pairs import Pairs
 from tandem.features.products import ProductFeatures
 from tandem.features.relations import Evidence, at, cosines, mirrored, narrowest, precedence, surprise
 from tandem.params import RelateParams
 
-DIRECTED = ("after", "instead")
+DIRECTED: tuple[Kind, ...] = ("after", "instead")
 """Kinds of edges that say something else of b → a than of a → b."""
 ROWS = 1024
 """Products whose cosines with all others are in memory at once."""
@@ -46,7 +46,8 @@ def ask(dataset: Dataset, params: RelateParams) -> Asked:
     both = (known[a] & known[b])[:, None]
     own, theirs = _told(found, surprise), _told(of_categories, _log_lift)[place]
     counts = np.log1p([pairs.n for pairs in found.values()]).T
-    theirs = np.where((narrowest(dataset.products)[[a, b]] > 0).all(axis=0)[:, None], theirs, np.nan)
+    category = narrowest(dataset.products)
+    theirs = np.where(((category[a] > 0) & (category[b] > 0))[:, None], theirs, np.nan)
     columns = [np.where(both, np.hstack([counts, own]), np.nan), theirs, likeness(dataset.products, a, b)]
     forward = np.where(both[:, 0], own[:, -1], 0) + np.nan_to_num(theirs[:, -1])
     return Asked(PairTable.of(a, b, np.hstack(columns)), found, forward)
@@ -118,7 +119,7 @@ def _of_categories(dataset: Dataset, a: NDArray[np.int32], b: NDArray[np.int32])
     return {kind: at(_summed(dataset, kind, category), one, other) for kind in KINDS}, place[: len(a)]
 
 
-def _summed(dataset: Dataset, kind: str, category: Places) -> Pairs:
+def _summed(dataset: Dataset, kind: Kind, category: Places) -> Pairs:
     """The counts of a kind, summed over the products of two categories; in order of a, then b."""
     counted = edges(dataset, kind)
     member = _members(category)

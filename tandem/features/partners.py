@@ -61,8 +61,8 @@ class Partners:
     @classmethod
     def none(cls) -> Self:
         """No pairs."""
-        empty = np.zeros(0, np.int8)
-        return cls.of(empty, empty, empty, empty, empty, np.zeros((0, len(COUNTS))))
+        none = np.zeros(0, np.int32)
+        return cls.of(none, none, none, np.zeros(0), none, np.zeros((0, len(COUNTS))))
 
     def __len__(self) -> int:
         return len(self.a)

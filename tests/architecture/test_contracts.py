@@ -63,6 +63,7 @@ def test_ruff_and_mypy_are_configured_once(root: Path) -> None:
 def _sections() -> list[type[params.Section]]:
     import models.image.params  # networks bring their own sections
     import models.rankers
+    import models.relations.params
     import models.sentiment.params
     import models.text.params  # noqa: F401
 
