@@ -304,6 +304,7 @@ class RelateParams(Section):
     test_share: float = Field(gt=0, lt=1)  # of the products: their pairs are not learned from but tested on
     keep: int = Field(ge=1)  # partners of a relation kept of each product
     min_probability: float = Field(ge=0, le=1)  # of a partner that is kept
+    min_precedence: float = Field(ge=0)  # about standard errors; below it neither product comes first
     seed: int
 
 

@@ -184,7 +184,7 @@ def _probable(known: Dataset, learned: Learned, made: Relations, params: RelateP
     for name in learned.names:
         of = p[:, PLACES[name]]
         kept = best(asked.table.source, of, params.keep) & (of >= params.min_probability)
-        yield _partners(known, name, asked.table[kept], of[kept], asked.forward[kept])
+        yield _partners(known, name, asked.table[kept], of[kept], first(asked.forward[kept], params))
 
 
 def _counted(known: Dataset, name: Relation, params: RelateParams) -> Partners:
@@ -194,7 +194,12 @@ def _counted(known: Dataset, name: Relation, params: RelateParams) -> Partners:
     kept = believed[best(told.a[believed], score, params.keep)]
     kept = kept[np.argsort(-getattr(told, name)[kept], kind="stable")]
     table = PairTable.of(told.a[kept], told.b[kept])
-    return _partners(known, name, table, np.full(len(kept), np.nan), told.forward[kept])
+    return _partners(known, name, table, np.full(len(kept), np.nan), first(told.forward[kept], params))
+
+
+def first(forward: NDArray[np.float64], params: RelateParams) -> NDArray[np.int8]:
+    """(pairs,) 1 where a surely comes first, -1 where b does, 0 where it is not sure enough."""
+    return np.where(np.abs(forward) >= params.min_precedence, np.sign(forward), 0).astype(np.int8)
 
 
 def numbered(table: PairTable, number: NDArray[np.integer]) -> PairTable:
@@ -212,7 +217,7 @@ def best(a: NDArray[np.integer], values: NDArray[np.floating], count: int) -> ND
 
 
 def _partners(
-    known: Dataset, name: Relation, table: PairTable, probability: NDArray[np.float64], forward: NDArray[np.float64]
+    known: Dataset, name: Relation, table: PairTable, probability: NDArray[np.float64], leads: NDArray[np.int8]
 ) -> Partners:
     a, b = table.source, table.target
     counts = [
@@ -221,5 +226,4 @@ def _partners(
         for way in ([(a, b), (b, a)] if kind in pairs.DIRECTED else [(a, b)])
     ]
     relation = np.full(len(a), relations.RELATIONS.index(name))
-    first = np.sign(forward).astype(np.int8) * (name == "complement")
-    return Partners.of(a, b, relation, probability, first, np.stack(counts, axis=1))
+    return Partners.of(a, b, relation, probability, leads * (name == "complement"), np.stack(counts, axis=1))

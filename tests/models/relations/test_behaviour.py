@@ -20,13 +20,13 @@ from tandem.params import RelateParams
 NEEDS, OF_EACH, NEW = 4, 6, "n0p9"
 PARAMS = RelateParams(
     evidence_share=0.6, hidden_share=0.3, of_a_kind=20, nearest=5, linked=2, sold=6, pairs=5000, min_pairs=10,
-    test_share=0.2, keep=5, min_probability=0.1, seed=7,
+    test_share=0.2, keep=5, min_probability=0.02, min_precedence=1, seed=7,
 )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def planted(shop: Callable[..., Dataset]) -> Dataset:
-    """Who looks at two products of need 0 or 2 and buys one takes the like-named product of the next need with it.
+    """Who looks at two products of need 0 or 2 and buys one takes the like-named one of the next need, or does so later.
 
     What is taken with others also sells alone. Of the new product only its need is known.
     """
@@ -35,12 +35,14 @@ def planted(shop: Callable[..., Dataset]) -> Dataset:
     for visit in range(1500):
         need, day = 2 * int(rng.integers(2)), 60 * visit / 1500
         seen = rng.choice(OF_EACH, 2, replace=False)
-        bought = [f"n{need}p{seen[0]}", *[f"n{need + 1}p{seen[0]}"] * int(rng.random() < 0.7)]
+        chance, partner = rng.random(), f"n{need + 1}p{seen[0]}"
+        bought = [f"n{need}p{seen[0]}", *[partner] * (chance < 0.5)]
         if rng.random() < 0.7:
             bought.append(f"n{rng.choice([1, 3])}p{rng.integers(OF_EACH)}")
         user, order = f"u{visit % 300:03}", f"o{visit}"
         rows += [(user, f"n{need}p{n}", "view", day, order) for n in seen]
         rows += [(user, name, "purchase", day + 0.01, order) for name in dict.fromkeys(bought)]
+        rows += [(user, partner, "purchase", day + 2, f"later {order}")] * (0.5 < chance < 0.7)
     known = shop(rows, 60, new=[NEW])
     need = np.array([0, *(1 + int(name[1]) for name in known.vocabulary.ids)])
     return replace(known, products=replace(known.products, category=need[:, None].astype(np.int32)))

@@ -10,9 +10,7 @@ from hypothesis import strategies as st
 
 from tandem.features.partners import COUNTS, Partners, PartnersError
 
-ROW = st.tuples(
-    st.integers(1, 5), st.integers(1, 5), st.integers(1, 2), st.floats(0, 1, width=32), st.integers(-1, 1)
-)
+ROW = st.tuples(st.integers(1, 5), st.integers(1, 5), st.integers(1, 2), st.floats(0, 1, width=32), st.integers(-1, 1))
 
 
 def of(rows: list[tuple]) -> Partners:
