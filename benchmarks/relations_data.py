@@ -6,7 +6,6 @@ import json
 import re
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,10 +15,11 @@ from numpy.typing import NDArray
 from scipy.sparse.linalg import svds
 
 from models.relations.table import COMPLEMENT, SUBSTITUTE
+from models.text import encoder, ngrams
 from tandem.features.vocabulary import Vocabulary
 from tandem.settings import Settings
 
-LATENT, SEED, DAY_S, NEAR_DAYS = 64, 7, 86_400, 30
+LATENT, TITLE, SEED, DAY_S, NEAR_DAYS = 64, 32, 7, 86_400, 30
 RARE = 20
 """Products that a category must have for a column of its own."""
 
@@ -141,3 +141,71 @@ def latent(users: sp.csr_array) -> NDArray[np.float64]:
     _, size, right = svds(scaled, k=LATENT, rng=np.random.default_rng(SEED))
     found = right.T * size
     return found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-9)
+
+
+@dataclass(frozen=True, eq=False)
+class GiftCards:
+    """The sheet of products: titles as vectors, brand, category, price, sales rank; and lists."""
+
+    lists: Lists
+    title: NDArray[np.float32]  # (products, 384) of MiniLM, unit length
+    ngrams: NDArray[np.float32]  # (products, dim) of characters, unit length
+    brand: Rows  # (products,) 0 unknown
+    category: Rows  # (products,) 0 unknown
+    numbers: NDArray[np.float64]  # (products, 4) log price, log sales rank, NaN unknown; letters of the title; a brand
+
+    def text(self, source: Rows, target: Rows) -> NDArray[np.float64]:
+        """(pairs, 2) cosines of titles."""
+        found = [(of[source] * of[target]).sum(axis=1) for of in (self.title, self.ngrams)]
+        return np.stack(found, axis=1).astype(float)
+
+    def sheet(self, source: Rows, target: Rows) -> NDArray[np.float64]:
+        """(pairs, 2) same brand and category, NaN where one is not known."""
+        known = [(of[source] > 0) & (of[target] > 0) for of in (self.brand, self.category)]
+        same = [of[source] == of[target] for of in (self.brand, self.category)]
+        return np.where(known, same, np.nan).T
+
+    def products(self, source: Rows, target: Rows) -> NDArray[np.float64]:
+        """(pairs, 12) numbers of both and the difference."""
+        one, other = self.numbers[source], self.numbers[target]
+        return np.column_stack([one, other, other - one])
+
+    @cached_property
+    def vectors(self) -> NDArray[np.float64]:
+        """(products, TITLE + 4) main directions of titles, and numbers."""
+        centred = self.title - self.title.mean(axis=0)
+        directions = np.linalg.svd(centred, full_matrices=False)[2][:TITLE]
+        return np.column_stack([centred @ directions.T, self.numbers])
+
+
+def gift_cards() -> GiftCards:
+    """As published: `meta_Gift_Cards.json.gz`; of the lists, what the sheet knows."""
+    path = Settings().data_dir / "amazon_gift_cards" / "meta_Gift_Cards.json.gz"
+    with gzip.open(path) as lines:
+        sheet = [json.loads(line) for line in lines]
+    place = {product["asin"]: n for n, product in enumerate(sheet)}
+    listed = [
+        [(n, place[other]) for n, product in enumerate(sheet) for other in product.get(name) or [] if other in place]
+        for name in ("also_buy", "also_view")
+    ]
+    titles = [product["title"] for product in sheet]
+    brands = [product.get("brand") or "" for product in sheet]
+    numbers = [[_number(of.get("price"), r"^\$([\d,.]+)"), _number(of.get("rank"), r"^([\d,]+)")] for of in sheet]
+    return GiftCards(
+        Lists.of(listed, len(sheet)),
+        encoder.load().encode(titles),
+        ngrams.fit(titles).encode(titles),
+        _index(brands),
+        _index(["\n".join(product.get("category") or []) for product in sheet]),
+        np.column_stack([np.log(numbers), [len(title) for title in titles], [bool(brand) for brand in brands]]),
+    )
+
+
+def _number(text: Any, pattern: str) -> float:
+    """The first group; NaN where there is none or nought."""
+    found = re.match(pattern, text) if isinstance(text, str) else None
+    return float(found[1].replace(",", "").rstrip(".")) or np.nan if found else np.nan
+
+
+def _index(values: list[str]) -> Rows:
+    return Vocabulary.of(value for value in values if value).encode(values)

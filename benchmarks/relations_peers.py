@@ -1,7 +1,6 @@
 """What the network of relations is compared with, and how: scikit-learn's models, AUC by antecedents, calibration."""
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +13,7 @@ def trees(learned: NDArray, label: NDArray, asked: NDArray) -> Probabilities:
     """P(substitute) of boosted trees that read missing numbers."""
     from sklearn.ensemble import HistGradientBoostingClassifier
 
-    model = HistGradientBoostingClassifier(max_iter=300, learning_rate=0.06, early_stopping=False, random_state=SEED)
+    model = HistGradientBoostingClassifier(max_iter=200, learning_rate=0.1, early_stopping=False, random_state=SEED)
     return model.fit(learned, label).predict_proba(asked)[:, 1]
 
 

@@ -3,9 +3,9 @@
 import logging
 from collections.abc import Callable
 from dataclasses import replace
+
 import keras
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
@@ -45,15 +45,18 @@ def fit(
     _check(pairs, labels, vectors, graph)
     held = held_out(pairs.source, params.validation_share, np.random.default_rng(params.seed))
     if held.all() or not held.any():
-        raise RelationsError(f"{len(np.unique(pairs.source))} sources; some to learn from and some to stop on are needed")
-    graph = Graph.of(graph.kinds if graph else [sp.csr_array((len(vectors),) * 2)], params.neighbours)
+        raise RelationsError(
+            f"{len(np.unique(pairs.source))} sources; some to learn from and some to stop on are needed"
+        )
+    graph = Graph.of((graph or Graph.none(len(vectors))).kinds, params.neighbours)
     whole = with_paths(pairs, graph) if params.paths else pairs
     edges = bins.edges(whole.evidence[~held], params.bins)
     training.prepare(params.seed)
-    network = Network(standardised(vectors), graph, edges, params)
+    heard = Graph.none(len(vectors)) if params.messages == "none" else graph
+    network = Network(standardised(vectors), heard, edges, params)
     optimizer = keras.optimizers.AdamW(params.learning_rate, weight_decay=params.weight_decay)
     network.compile(optimizer, keras.losses.SparseCategoricalCrossentropy(from_logits=True), jit_compile=False)
-    batches = Batches(whole[~held], labels[~held], graph, edges, params)
+    batches = Batches(whole[~held], labels[~held], heard, edges, params)
 
     def measured() -> NDArray[np.float64]:
         return network.relations(graph, False).logits(whole[held])

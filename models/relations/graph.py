@@ -44,6 +44,11 @@ class Graph:
             matrices = [strongest(strongest(m, neighbours).T, neighbours).T for m in matrices]
         return cls(tuple(sp.csr_array(matrix) for matrix in matrices))
 
+    @classmethod
+    def none(cls, products: int) -> Self:
+        """One kind without an edge."""
+        return cls.of([sp.csr_array((products, products))])
+
     def __len__(self) -> int:
         return len(self.kinds)
 

@@ -40,6 +40,7 @@ class Relations:
 
     graph: Graph
     paths: bool  # whether the graph's own evidence is read beside the table's
+    messages: bool  # whether neighbours are heard
     edges: Array  # (numbers, bins + 1) of evidence
     tables: Mapping[str, Array]  # by product: see `network.Network.tables`
     dense: tuple[tuple[Array, Array], ...]  # kernel and bias, in order of DENSE
@@ -75,7 +76,8 @@ class Relations:
     def _near(self, pairs: PairTable) -> tuple[Array, Array]:
         """(pairs, kinds · dim) of the source and of the target."""
         of, i, j = self.tables, pairs.source, pairs.target
-        own = self.graph.strength(i, j) * np.exp(BOUND * np.tanh(of["key"][i] + of["query"][j]))  # (pairs, kinds)
+        graph = self.graph if self.messages else Graph.none(len(of["key"]))
+        own = graph.strength(i, j) * np.exp(BOUND * np.tanh(of["key"][i] + of["query"][j]))  # (pairs, kinds)
         near_i = of["heard"][i] / (1 + of["weight"][i])[:, :, None]
         rest = of["heard"][j] - own[:, :, None] * of["sender"][i][:, None]  # (pairs, kinds, dim)
         near_j = rest / (1 + of["weight"][j] - own)[:, :, None]
@@ -92,7 +94,12 @@ class Relations:
 
     def save(self, folder: Path) -> None:
         """Write everything below `folder`."""
-        arrays: dict[str, Any] = {"version": VERSION, "kinds": len(self.graph), "paths": self.paths}
+        arrays: dict[str, Any] = {
+            "version": VERSION,
+            "kinds": len(self.graph),
+            "paths": self.paths,
+            "messages": self.messages,
+        }
         arrays |= {"edges": self.edges, "temperature": self.temperature}
         arrays |= {f"table_{name}": table for name, table in self.tables.items()}
         for name, (kernel, bias) in zip(DENSE, self.dense, strict=True):
@@ -119,7 +126,15 @@ class Relations:
                 sp.csr_array((of[f"strength_{n}"], tuple(of[f"edge_{n}"])), shape=shape) for n in range(of["kinds"])
             ]
             dense = tuple((of[f"kernel_{name}"], of[f"bias_{name}"]) for name in DENSE)
-            return cls(Graph.of(kinds), bool(of["paths"]), of["edges"], tables, dense, float(of["temperature"]))
+            return cls(
+                Graph.of(kinds),
+                bool(of["paths"]),
+                bool(of["messages"]),
+                of["edges"],
+                tables,
+                dense,
+                float(of["temperature"]),
+            )
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise RelationsError(f"{folder} holds no relations: {error}") from error
 

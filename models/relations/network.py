@@ -15,6 +15,9 @@ from models.relations.learned import BOUND, Relations
 from models.relations.params import RelationsParams
 from models.relations.table import RELATIONS, PairTable
 
+LEAST_STEPS = 30
+"""Batches of an epoch at least, where there are as many pairs: few pairs make small batches."""
+
 Batch = tuple[dict[str, NDArray], NDArray[np.int32]]
 
 
@@ -27,7 +30,7 @@ class Neighbours(layers.Layer):
     (each kind of edge by itself).
     """
 
-    def __init__(self, rows: tuple[sp.csr_array, ...], dim: int, attention: bool, **kwargs: Any) -> None:
+    def __init__(self, rows: tuple[sp.csr_array, ...], dim: int, messages: str, **kwargs: Any) -> None:
         """`rows`: by kind, (receivers, senders)."""
         super().__init__(**kwargs)
         cells = [kind.tocoo() for kind in rows]
@@ -36,6 +39,7 @@ class Neighbours(layers.Layer):
         self.groups = (rows[0].shape[0], len(rows))
         self.heard, self.told = (place * len(rows) + kind for place in (receiver, self.sender))
         self.strength = np.concatenate([of.data for of in cells]).astype(np.float32)
+        attention = messages == "attention"
         start = "random_normal" if attention else "zeros"
         self.key, self.query = (
             self.add_weight(name=name, shape=(dim, len(rows)), initializer=start, trainable=attention)
@@ -62,13 +66,13 @@ class Network(keras.Model):
         """Vectors (products, numbers) hold no NaN; `edges` are those of the bins of evidence."""
         super().__init__()
         dim, kinds, products = params.dim, len(graph), len(vectors)
-        self.width = kinds * dim  # of all messages to a product
+        self.width, self.messages = kinds * dim, params.messages != "none"
         self.known, self.edges = ops.convert_to_tensor(vectors), edges
         self.described = layers.Dense(dim, activation="silu")
         self.source, self.target, self.alike = (layers.Dense(dim) for _ in range(3))
         self.first, self.last = layers.Dense(params.hidden, activation="silu"), layers.Dense(RELATIONS)
-        widths = (vectors.shape[1], dim * (2 + kinds), dim * (2 + 2 * kinds), dim * (1 + kinds))
-        widths += (edges.size + 4 * dim, params.hidden)
+        widths = [vectors.shape[1], dim * (2 + kinds), dim * (2 + 2 * kinds), dim * (1 + kinds)]
+        widths += [edges.size + 4 * dim, params.hidden]
         for layer, width in zip(self.dense, widths, strict=True):
             layer.build((None, width))
         self.own = {
@@ -76,7 +80,7 @@ class Network(keras.Model):
             for role in ("source", "target")
         }
         self.sender = self.add_weight(shape=(products, dim), initializer="random_normal", name="sender")
-        self.into, self.out = (Neighbours(of, dim, params.attention) for of in (graph.turned, graph.kinds))
+        self.into, self.out = (Neighbours(of, dim, params.messages) for of in (graph.turned, graph.kinds))
         self.without_id = layers.Dropout(params.id_dropout, noise_shape=(None, 1), seed=params.seed)
         self.dropout = layers.Dropout(params.dropout, seed=params.seed + 1)
         self.built = True
@@ -108,12 +112,12 @@ class Network(keras.Model):
         """(batch, 3) logits."""
         of = self.tables()
         i, j = inputs["source"], inputs["target"]
-        x_i, x_j = (ops.take(of["described"], n, axis=0) for n in (i, j))  # (batch, dim)
+        x_i, x_j = (self.dropout(ops.take(of["described"], n, axis=0), training=training) for n in (i, j))
         own_i, own_j = (
             self.without_id(ops.take(self.own[role], n, axis=0), training=training)
             for role, n in (("source", i), ("target", j))
         )
-        near_i, near_j = self._near(of, i, j, inputs["strength"])  # (batch, kinds · dim)
+        near_i, near_j = (self.dropout(m, training=training) for m in self._near(of, i, j, inputs["strength"]))
         source = self.source(ops.concatenate([x_i, own_i, near_i], axis=1))  # (batch, dim)
         target = self.target(
             ops.concatenate([x_j, own_j, near_j, ops.take(of["told"], j, axis=0)], axis=1)
@@ -137,10 +141,10 @@ class Network(keras.Model):
         return ops.reshape(messages, (-1, self.width))
 
     def relations(self, graph: Graph, paths: bool) -> Relations:
-        """The same in NumPy, not calibrated."""
+        """The same in NumPy, not calibrated, with the graph that evidence is read from."""
         tables = {name: np.asarray(table) for name, table in self.tables().items()}
         dense = tuple((kernel, bias) for kernel, bias in (layer.get_weights() for layer in self.dense))
-        return Relations(graph, paths, self.edges, tables, dense, 1.0)
+        return Relations(graph, paths, self.messages, self.edges, tables, dense, 1.0)
 
 
 class Batches:
@@ -159,7 +163,7 @@ class Batches:
         self._rng = np.random.default_rng(params.seed)
 
     def __len__(self) -> int:
-        return -(-len(self.pairs) // self.size)
+        return max(-(-len(self.pairs) // self.size), min(len(self.pairs), LEAST_STEPS))
 
     def epoch(self) -> Iterator[Batch]:
         """Each pair once."""

@@ -16,7 +16,7 @@ class RelationsParams(Section):
     bins: int = Field(ge=2, le=64)  # quantiles that each number of evidence is read by
     ids: tuple[Literal["source", "target"], ...]  # roles in which a product has a vector of its own
     id_dropout: float = Field(ge=0, lt=1)  # share of pairs that have to do without those vectors
-    attention: bool  # over neighbours; false: their mean
+    messages: Literal["attention", "mean", "none"]  # how neighbours are heard
     paths: bool  # counts of paths of two edges between the products as evidence
     neighbours: int = Field(ge=1)  # strongest edges of a kind kept into and out of a product
     dropout: float = Field(ge=0, lt=1)  # of hidden units

@@ -16,7 +16,7 @@ PARAMS = {
     "bins": 4,
     "ids": ["target"],
     "id_dropout": 0.5,
-    "attention": True,
+    "messages": "attention",
     "paths": True,
     "neighbours": 100,
     "dropout": 0.0,

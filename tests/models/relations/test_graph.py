@@ -23,7 +23,7 @@ def pair(source: int, target: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_evidence_worked_by_hand() -> None:
-    """Asked of 0 → 1. Into 0: 2 by kind 0, 3 by kind 1, 1 by kind 1. Into 1: 2 by kind 1 and 0 itself. Out of 1: 3, 0."""
+    """Asked of 0 → 1. Into 0: 2 by kind 0, 3 by kind 1, 1 by kind 1. Into 1: 2 by kind 1, and 0. Out: 3, 0."""
     found = graph((0, 2, 0), (1, 3, 0), (1, 1, 0), (1, 2, 1), (0, 0, 1), (0, 1, 3)).evidence(*pair(0, 1))[0]
     two, three = np.log(2), np.log(3)
     back = [0, 1]

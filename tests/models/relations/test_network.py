@@ -39,10 +39,10 @@ def pairs() -> PairTable:
     return PairTable.of(source, target, evidence)
 
 
-@pytest.mark.parametrize("attention", [True, False])
-def test_numpy_and_keras_say_the_same(params: Callable, pairs: PairTable, attention: bool) -> None:
+@pytest.mark.parametrize("messages", ["attention", "mean"])
+def test_numpy_and_keras_say_the_same(params: Callable, pairs: PairTable, messages: str) -> None:
     """On every pair, with and without edges, numbers and attention."""
-    graph, wanted = edges(0), params(attention=attention)
+    graph, wanted = edges(0), params(messages=messages)
     whole = with_paths(pairs, graph)
     of = bins.edges(whole.evidence, 3)
     network = drawn(Network(np.random.default_rng(2).normal(size=(PRODUCTS, 4)), graph, of, wanted))
@@ -83,8 +83,8 @@ def test_edges_out_of_the_source_change_no_answer(relations: Callable, pairs: Pa
 
 
 def test_vectors_alone_say_of_substitutes_the_same_in_both_directions(params: Callable) -> None:
-    """With hidden units silenced and own vectors, z of a substitute is Σ a / √dim; z of a complement has a direction."""
-    none = Graph.of([sp.csr_array((PRODUCTS, PRODUCTS))])
+    """With hidden units silenced, z of a substitute is Σ a / √dim; z of a complement has a direction."""
+    none = Graph.none(PRODUCTS)
     network = drawn(Network(np.random.default_rng(2).normal(size=(PRODUCTS, 4)), none, np.zeros((0, 4)), params()))
     network.last.kernel.assign(np.zeros(network.last.kernel.shape))
     relations = network.relations(none, paths=False)
