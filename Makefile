@@ -59,6 +59,23 @@ lock: setup ## resolve requirements.in again (uv must be installed)
 	uv pip install --quiet --require-hashes --no-deps -r requirements.lock
 	python -m services.requirements
 
+.peers/installed: benchmarks/peers.lock
+	$(PYTHON) -m venv --clear .peers
+	.peers/bin/python -m pip install -qq --disable-pip-version-check --require-hashes --no-deps -r benchmarks/peers.lock
+	@touch $@
+
+.PHONY: peers
+peers: .peers/installed ## create .peers, the Python of the libraries that benchmarks compare with
+
+.PHONY: lock-peers
+lock-peers: ## resolve benchmarks/peers.in again (uv must be installed)
+	uv pip compile --quiet --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url \
+	  --upgrade benchmarks/peers.in --output-file benchmarks/peers.lock
+
+.PHONY: bench-mining
+bench-mining: setup peers ## how often products stand together, beside SciPy, DuckDB, Polars and frequent-set libraries
+	@python -m benchmarks.mining
+
 .PHONY: bench-online-retail
 bench-online-retail: setup ## every ranker on Online Retail, both protocols, beside the published numbers
 	@python -m benchmarks.online_retail

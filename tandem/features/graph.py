@@ -30,6 +30,7 @@ from tandem.features.pairs import Pairs
 
 Kind: TypeAlias = Literal["together", "after", "viewed", "instead"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
+DIRECTED: tuple[Kind, ...] = ("after", "instead")
 
 SECOND_US = 1_000_000
 

@@ -2,7 +2,7 @@
 
 Rare products are left out first. Then the pairs that stand in each row get numbers, block by block of source products,
 and equal numbers are counted; where both sides are one matrix, each unordered pair once. Beside SciPy's sparse product
-that reads no row twice, counts and weighs at once and holds no pair that `min_count` drops: benchmarks/mining.py.
+that counts and weighs at once and holds no pair that `min_count` drops: benchmarks/mining.py.
 """
 
 from collections.abc import Iterator
@@ -18,8 +18,11 @@ from tandem.errors import TandemError
 
 THREADS = 2
 
-BLOCK = 1 << 20
-"""So many pairs are numbered at a time, and so many places counted in; a single product or row may need more."""
+PAIRS = 1 << 17
+"""So many pairs are numbered at a time, or as many as there are places: few enough to stay in the processor's cache."""
+
+PLACES = 1 << 20
+"""So many different pairs are counted at a time; a single product may need more."""
 
 EMPTY = 16
 """Up to so many places for each pair, a table of all places is faster than sorting the numbers."""
@@ -159,11 +162,11 @@ class _Sides:
         """First and end of source products whose pairs are counted at a time."""
         until = np.cumsum(self._pairs_of_products())
         width, begin = len(self.target.ids), 0
-        share = max(until[-1] / (4 * THREADS), BLOCK) if len(until) else 0
+        share = max(until[-1] / (4 * THREADS), PLACES) if len(until) else 0
         while begin < len(until):
             before = until[begin - 1] if begin else 0
-            dense = begin + BLOCK // max(width - begin if self.one else width, 1)
-            few, fair = (np.searchsorted(until, before + most, side="right") for most in (BLOCK, share))
+            dense = begin + PLACES // max(width - begin if self.one else width, 1)
+            few, fair = (np.searchsorted(until, before + most, side="right") for most in (PLACES, share))
             end = int(np.clip(min(max(dense, few), fair), begin + 1, len(until)))
             yield begin, end
             begin = end
@@ -175,8 +178,11 @@ class _Sides:
         width = len(self.target.ids) - first
         cells = self._cells(begin, end)
         partners = self._partners(cells)
-        parts = (self._numbered(cells[part], partners[part], begin, first) for part in _slices(partners, BLOCK))
-        number, n, total = _summed(parts, (end - begin) * width, int(partners.sum(dtype=np.int64)))
+        places = (end - begin) * width
+        parts = (
+            self._numbered(cells[part], partners[part], begin, first) for part in _slices(partners, max(PAIRS, places))
+        )
+        number, n, total = _summed(parts, places, int(partners.sum(dtype=np.int64)))
         kept = np.flatnonzero(n >= min_count)
         a = self.source.ids[number[kept] // width + begin]
         b = self.target.ids[number[kept] % width + first]
@@ -230,7 +236,7 @@ class _Sides:
 
 def _summed(parts: Iterator[Part], places: int, pairs: int) -> tuple[NDArray[np.int64], NDArray, NDArray]:
     """The different numbers below `places`, how often each occurs, and the sum of its weights."""
-    if pairs <= BLOCK and places > EMPTY * pairs:
+    if places > EMPTY * pairs:  # all in one part
         number, weight = next(parts, (np.zeros(0, np.int64), None))
         found, place, n = np.unique(number, return_inverse=True, return_counts=True)
         return found, n, n if weight is None else np.bincount(place, weight, len(n))
@@ -255,7 +261,7 @@ def _mirrored(a: NDArray, b: NDArray, n: NDArray, weight: NDArray, products: int
 
 def _parts(cells: int) -> Iterator[slice]:
     """Slices of so many cells at a time: what is made of all at once would be large."""
-    return (slice(first, min(first + BLOCK, cells)) for first in range(0, cells, BLOCK))
+    return (slice(first, min(first + PAIRS, cells)) for first in range(0, cells, PAIRS))
 
 
 def _slices(sizes: NDArray[np.integer], most: int) -> Iterator[slice]:

@@ -18,19 +18,16 @@ from numpy.typing import NDArray
 
 from tandem.features import strength
 from tandem.features.dataset import Dataset
-from tandem.features.graph import KINDS, Kind, edges
+from tandem.features.graph import DIRECTED, KINDS, Kind, edges
 from tandem.features.pairs import Pairs
 from tandem.features.products import ProductFeatures
-
-BLOCK = 65_536
-"""Pairs whose vectors are in memory at once."""
 
 Values = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 Value = TypeVar("Value", bound=np.generic)
 
 BLOCK = 65_536
-"""Pairs whose neighbours are in memory at once."""
+"""Pairs whose vectors, or neighbours, are in memory at once."""
 
 RELATIONS = ("neither", "complement", "substitute")
 
@@ -65,13 +62,18 @@ def label(dataset: Dataset) -> Relations:
 
 
 def evidence(dataset: Dataset) -> Evidence:
-    """Every pair that an edge of any kind joins, both ways round, with its counts of every kind."""
+    """Every pair that an edge of any kind joins, both ways round, with its counts of every kind.
+
+    Rows are those of `strength.given_sizes`, by which chance is judged.
+    """
     counted = {kind: edges(dataset, kind) for kind in KINDS}
     size = dataset.vocabulary.size
     ways = [(pairs.a, pairs.b) for pairs in counted.values()]
-    keys = [x.astype(np.int64) * size + y for way in ways for x, y in (way, way[::-1])]
+    ways += [(counted[kind].b, counted[kind].a) for kind in DIRECTED]
+    keys = [x.astype(np.int64) * size + y for x, y in ways]
     a, b = np.divmod(np.unique(np.concatenate(keys)), size)
-    return {kind: at(pairs, a.astype(np.int32), b.astype(np.int32)) for kind, pairs in counted.items()}
+    a, b = a.astype(np.int32), b.astype(np.int32)
+    return {kind: strength.given_sizes(at(pairs, a, b)) for kind, pairs in counted.items()}
 
 
 def at(pairs: Pairs, a: NDArray[np.int32], b: NDArray[np.int32]) -> Pairs:
@@ -91,7 +93,26 @@ def _place(pairs: Pairs, a: NDArray[np.integer], b: NDArray[np.integer]) -> NDAr
 
 def mirrored(pairs: Pairs, values: NDArray[Value]) -> NDArray[Value]:
     """(pairs,) the value of b → a where that of a → b stands; every pair must be there both ways round."""
-    return values[np.lexsort((pairs.a, pairs.b))]
+    places = pairs.matrix(np.arange(len(pairs), dtype=np.float64))
+    return values[places.tocsc().data.astype(np.int64)]  # column by column: in order of b, then a
+
+
+def numbers(found: Evidence) -> tuple[tuple[str, ...], NDArray[np.float32]]:
+    """What a network may read of each pair: names, and (pairs, names) NaN where the shop knows nothing of a kind.
+
+    For each kind log(1 + n), `surprise` and the log lift, the last of n + ½; of `after` and `instead` also those of
+    b → a, under the same name with `back`; and `precedence`.
+    """
+    columns: dict[str, Values] = {}
+    for kind, pairs in found.items():
+        told = {"count": np.log1p(pairs.n), "surprise": surprise(pairs), "log_lift": _log_lift(pairs)}
+        for name, values in told.items():
+            known = values if pairs.rows else np.full(len(pairs), np.nan)
+            columns[f"{kind}_{name}"] = known
+            if kind in DIRECTED:
+                columns[f"{kind}_{name}_back"] = mirrored(pairs, known)
+    columns["precedence"] = precedence(found)
+    return tuple(columns), np.column_stack(list(columns.values())).astype(np.float32)
 
 
 def precedence(found: Evidence) -> Values:
@@ -232,7 +253,8 @@ def _chance(pairs: Pairs) -> Values:
 def _q(found: Evidence, kinds: tuple[Kind, ...]) -> Values:
     """(pairs,) false discovery rate of the smallest p of the kinds, each p times their number (Bonferroni)."""
     chance = np.min([_chance(found[kind]) for kind in kinds], axis=0) * len(kinds)
-    return strength.false_discovery_rate(chance, max(strength.hypotheses(found[kind]) for kind in kinds))
+    asked = max(strength.hypotheses(found[kind]) for kind in kinds)
+    return strength.false_discovery_rate(chance, max(asked, len(chance)))
 
 
 def _symmetric_q(found: Evidence, kinds: tuple[Kind, ...]) -> Values:
@@ -253,7 +275,7 @@ def _chance_of_need(dataset: Dataset, found: Evidence, kind: Literal["together",
     source, target, own = (
         np.bincount(category, of, groups) for of in (counted.source, counted.target, counted.source * counted.target)
     )
-    by_chance = (source * target - own) / max(counted.rows, 1)
+    by_chance = (source * target - own) / max(pairs.rows, 1)
     if kind == "together":  # every pair is there both ways round
         pooled, alone = scipy.stats.poisson.cdf(held / 2, by_chance / 2), strength.chance_of_fewer(pairs)
     else:

@@ -10,6 +10,8 @@ Every function gives one number for each pair, or two. Bounds and chances take t
 independent of each other; where one user makes many of the rows, they look surer than they are.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import scipy.stats
 from numpy.typing import NDArray
@@ -107,6 +109,20 @@ def lift_interval(pairs: Pairs, level: float = 0.95) -> tuple[Values, Values]:
     return low / by_chance, high / by_chance
 
 
+def given_sizes(pairs: Pairs) -> Pairs:
+    """The same counts, with chance judged by how large the rows are: as many rows as make the mean lift 1.
+
+    N' = Σ_{a ≠ b} n_a n_b / Σ n_ab. A few rows with a thousand products hold most pairs; beside the plain N they make
+    nearly all of them look attracted. Rows with one product hold none, and say nothing of pairs.
+
+    Args:
+        pairs: all that were counted, or more.
+    """
+    possible = pairs.source.sum() * pairs.target.sum() - (pairs.source * pairs.target).sum()
+    least = (pairs.of_a + pairs.of_b - pairs.n).max(initial=0.0)  # rows that margins ask for
+    return replace(pairs, rows=int(max(np.ceil(possible / max(pairs.n.sum(), 1)), least))) if pairs.rows else pairs
+
+
 def chance_of_more(pairs: Pairs) -> Values:
     """(pairs,) probability that chance alone gives n or more: Fisher's exact test, one-sided.
 
@@ -138,7 +154,12 @@ def false_discovery_rate(chance: Values, hypotheses: int | None = None) -> Value
     Args:
         chance: (pairs,) p.
         hypotheses: at least the number of pairs; without it, that number.
+
+    Raises:
+        ValueError: fewer hypotheses than pairs.
     """
+    if hypotheses is not None and hypotheses < len(chance):
+        raise ValueError(f"hypotheses = {hypotheses}: at least the {len(chance)} pairs that were tested fit")
     if not len(chance):
         return chance
     q = scipy.stats.false_discovery_control(np.clip(chance, 0.0, 1.0))

@@ -1,5 +1,7 @@
 """Baskets: what was taken together."""
 
+import numpy as np
+
 from tandem.features import baskets
 from tandem.features.vocabulary import Vocabulary
 
@@ -42,3 +44,21 @@ def test_no_events_make_no_baskets(make_events) -> None:
     found = baskets.gather(make_events([]), ABC, ("purchase",))
     assert len(found) == 0
     assert found.content.shape == (0, 4)
+
+
+def test_a_basket_belongs_to_the_first_of_its_known_users(make_events) -> None:
+    """o1 is v's and u's, o2 v's alone, o3 nobody's, o4 somebody's who is not known."""
+    rows = [("v", "a", "o1"), ("u", "b", "o1"), ("v", "a", "o2"), (None, "a", "o3"), ("x", "c", "o4")]
+    events = make_events([(user, product, "purchase", "2020-01-01", order) for user, product, order in rows])
+    found = baskets.gather(events, ABC, ("purchase",), np.array(["u", "v"], object))
+    assert found.user.tolist() == [0, 1, -1, -1]
+    assert baskets.gather(events, ABC, ("purchase",)).user.tolist() == [-1] * 4
+
+
+def test_baskets_come_back(make_events, tmp_path) -> None:
+    events = make_events([("u", "a", "purchase", "2020-01-01", "o1"), ("u", "c", "purchase", "2020-01-02", "o1")])
+    found = baskets.gather(events, ABC, ("purchase",), np.array(["u"], object))
+    found.write(tmp_path / "baskets.npz")
+    again = baskets.Baskets.read(tmp_path / "baskets.npz", ABC.size)
+    assert again.content.toarray().tolist() == found.content.toarray().tolist() == [[0, 1, 0, 1]]
+    assert (again.time_us.tolist(), again.user.tolist()) == (found.time_us.tolist(), [0])

@@ -57,14 +57,15 @@ def test_pairs_of_one_matrix_are_those_of_a_plain_loop(shop: tuple[NDArray, NDAr
     assert list(told(plain).items()) == list(by_hand(held, held, np.ones(len(held)), min_count).items())
 
 
-@pytest.mark.parametrize(("block", "empty"), [(1, 0), (3, 1), (3, 100), (20, 0), (1000, 0), (1000, 10**6)])
+@pytest.mark.parametrize(("most", "empty"), [(1, 1), (3, 1), (3, 100), (20, 1), (1000, 1), (1000, 10**6)])
 @given(shop=shops())
 @settings(max_examples=40)
-def test_blocks_change_nothing(block: int, empty: int, shop: tuple[NDArray, NDArray, NDArray]) -> None:
+def test_blocks_change_nothing(most: int, empty: int, shop: tuple[NDArray, NDArray, NDArray]) -> None:
     """From one pair at a time to all at once, in a table of all places and sorted."""
     source, target, weight = shop
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pairs, "BLOCK", block)
+        patch.setattr(pairs, "PAIRS", most)
+        patch.setattr(pairs, "PLACES", most)
         patch.setattr(pairs, "EMPTY", empty)
         directed = count(sp.csr_array(source), sp.csr_array(target), weight=weight)
         one = count(sp.csr_array(source), weight=weight)

@@ -105,6 +105,23 @@ def test_scores_of_substitutes_are_the_same_in_both_directions(browsed: Dataset)
     np.testing.assert_allclose(back, -found.forward, atol=1e-12)
 
 
+def test_numbers_of_pairs_by_hand(bought: Dataset, browsed: Dataset) -> None:
+    found = relations.evidence(browsed)
+    names, numbers = relations.numbers(found)
+    table = dict(zip(names, numbers.T, strict=True))
+    pairs = _pairs(relations.label(browsed), browsed)
+    there, back = pairs.index(("p0", "c0")), pairs.index(("c0", "p0"))
+    assert table["after_count"][there] == pytest.approx(np.log1p(found["after"].n[there]))
+    assert table["after_count_back"][back] == table["after_count"][there] > table["after_count"][back]
+    of = found["viewed"]
+    by_chance = of.of_a[there] * of.of_b[there] / of.rows
+    assert table["viewed_log_lift"][there] == pytest.approx(np.log((of.n[there] + 0.5) / (by_chance + 0.5)), rel=1e-5)
+    assert np.isfinite(numbers).all()
+    names, numbers = relations.numbers(relations.evidence(bought))
+    unknown = {name for name, of in zip(names, numbers.T, strict=True) if np.isnan(of).all()}
+    assert unknown == {name for name in names if name.startswith(("viewed", "instead"))}
+
+
 def _pairs(found: Relations, known: Dataset) -> list[tuple[str, str]]:
     return list(zip(known.vocabulary.decode(found.a), known.vocabulary.decode(found.b), strict=True))
 

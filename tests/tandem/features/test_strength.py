@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tandem.features import strength
-from tandem.features.pairs import Pairs
+from tandem.features.pairs import Pairs, count
 
 
 def pairs(*tables: tuple[int, int, int], rows: int) -> Pairs:
@@ -106,6 +107,17 @@ def test_what_holds_for_all_counts(table: tuple[int, int, int, int]) -> None:
     assert strength.chance_of_more(asked) + strength.chance_of_fewer(asked) >= 1 - 1e-9
 
 
+def test_large_rows_alone_attract_nobody() -> None:
+    """Two rows with all of ten products, 98 with one: each pair 2 times, of products with 11 or 12 rows each."""
+    x = np.vstack([np.ones((2, 10)), np.eye(10)[np.arange(98) % 10]])
+    found = count(sp.csr_array(x))
+    assert (strength.lift(found) > 1.2).all()
+    fair = strength.given_sizes(found)
+    assert np.average(strength.lift(fair), weights=strength.expected(fair)) == pytest.approx(1, rel=0.01)
+    assert strength.chance_of_more(fair).min() > 0.3
+    assert fair.n is found.n
+
+
 def test_chances_of_large_counts_are_exact() -> None:
     rows, tables = 2_000_000, [(9000, 400_000, 40_000), (8200, 400_000, 40_000), (12, 300, 500), (0, 900_000, 20)]
     n, a, b = np.array(tables).T
@@ -120,6 +132,11 @@ def test_false_discovery_rates_are_scipys_when_all_hypotheses_are_there() -> Non
     expected = scipy.stats.false_discovery_control(np.concatenate([chance, np.ones(150)]))[:50]
     np.testing.assert_allclose(strength.false_discovery_rate(chance, 200), expected)
     assert strength.false_discovery_rate(np.zeros(0), 5).shape == (0,)
+
+
+def test_fewer_hypotheses_than_pairs_are_refused() -> None:
+    with pytest.raises(ValueError, match="at least the 3 pairs"):
+        strength.false_discovery_rate(np.ones(3), 2)
 
 
 def test_chance_alone_is_seldom_believed() -> None:
