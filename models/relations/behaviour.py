@@ -20,7 +20,7 @@ from models.relations.table import COMPLEMENT, NEITHER, RELATIONS, SUBSTITUTE, P
 from tandem.features import relations
 from tandem.features.baskets import Baskets
 from tandem.features.dataset import Dataset
-from tandem.features.graph import KINDS, edges
+from tandem.features.graph import DIRECTED, KINDS, edges
 from tandem.features.partners import Partners, Relation
 from tandem.features.relations import at
 from tandem.params import RelateParams
@@ -115,7 +115,7 @@ def without(known: Dataset, hidden: NDArray[np.bool_]) -> Dataset:
     return replace(known, histories=kept, baskets=rest(known.baskets), views=rest(known.views))
 
 
-def learn(taught: Lesson, content: NDArray[np.float32], network: RelationsParams) -> Relations:
+def learn(taught: Lesson, content: NDArray[np.float32], params: RelationsParams) -> Relations:
     """The network of relations, its probabilities those of all pairs and not of the sample.
 
     Raises:
@@ -123,7 +123,14 @@ def learn(taught: Lesson, content: NDArray[np.float32], network: RelationsParams
     """
     from models.relations.fit import fit  # TensorFlow
 
-    return as_frequent(fit(taught.table, taught.label, content, network), taught.rate)
+    return as_frequent(fit(taught.table, taught.label, content, network(params)), taught.rate)
+
+
+def network(params: RelationsParams) -> RelationsParams:
+    """Without vectors of a product's own, for those that nobody met have none, and without a graph: counts stand in
+    the evidence.
+    """
+    return params.model_copy(update={"ids": (), "paths": False, "messages": "none"})
 
 
 def as_frequent(made: Relations, rate: NDArray[np.float64]) -> Relations:
@@ -221,9 +228,7 @@ def _partners(
 ) -> Partners:
     a, b = table.source, table.target
     counts = [
-        at(edges(known, kind), *way).n
-        for kind in KINDS
-        for way in ([(a, b), (b, a)] if kind in pairs.DIRECTED else [(a, b)])
+        at(edges(known, kind), *way).n for kind in KINDS for way in ([(a, b), (b, a)] if kind in DIRECTED else [(a, b)])
     ]
     relation = np.full(len(a), relations.RELATIONS.index(name))
     return Partners.of(a, b, relation, probability, leads * (name == "complement"), np.stack(counts, axis=1))

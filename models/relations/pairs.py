@@ -1,6 +1,6 @@
 """Which pairs of products are worth asking about, and what a dataset says of each: counts, categories, likeness."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,14 +11,12 @@ from models.relations.graph import strongest
 from models.relations.table import PairTable
 from tandem.features import strength
 from tandem.features.dataset import Dataset
-from tandem.features.graph import KINDS, Kind, edges
+from tandem.features.graph import DIRECTED, KINDS, Kind, edges
 from tandem.features.pairs import Pairs
 from tandem.features.products import ProductFeatures
-from tandem.features.relations import Evidence, at, cosines, mirrored, narrowest, precedence, surprise
+from tandem.features.relations import at, cosines, log_lift, mirrored, narrowest, numbers, precedence, surprise
 from tandem.params import RelateParams
 
-DIRECTED: tuple[Kind, ...] = ("after", "instead")
-"""Kinds of edges that say something else of b → a than of a → b."""
 ROWS = 1024
 """Products whose cosines with all others are in memory at once."""
 NAMES = 256
@@ -30,7 +28,6 @@ class Asked:
     """Pairs, each both ways round and in order of a, then b, with what a dataset says of them."""
 
     table: PairTable
-    evidence: Evidence  # the counts, 0 where nothing was counted
     forward: NDArray[np.float64]  # (pairs,) above 0 where a comes first
 
     def __len__(self) -> int:
@@ -38,19 +35,22 @@ class Asked:
 
 
 def ask(dataset: Dataset, params: RelateParams) -> Asked:
-    """The pairs of a dataset that may be related."""
+    """The pairs of a dataset that may be related.
+
+    Of each: `relations.numbers`, not known where nobody met one of the two; the same of their narrowest categories, as
+    log lifts; and `likeness`.
+    """
     a, b = candidates(dataset, params)
-    found = {kind: at(edges(dataset, kind), a, b) for kind in KINDS}
-    of_categories, place = _of_categories(dataset, a, b)
-    known = met(dataset)
-    both = (known[a] & known[b])[:, None]
-    own, theirs = _told(found, surprise), _told(of_categories, _log_lift)[place]
-    counts = np.log1p([pairs.n for pairs in found.values()]).T
-    category = narrowest(dataset.products)
-    theirs = np.where(((category[a] > 0) & (category[b] > 0))[:, None], theirs, np.nan)
-    columns = [np.where(both, np.hstack([counts, own]), np.nan), theirs, likeness(dataset.products, a, b)]
-    forward = np.where(both[:, 0], own[:, -1], 0) + np.nan_to_num(theirs[:, -1])
-    return Asked(PairTable.of(a, b, np.hstack(columns)), found, forward)
+    _, own = numbers({kind: at(_counted(dataset, kind), a, b) for kind in KINDS})
+    known, category = met(dataset), narrowest(dataset.products)
+    own = np.where((known[a] & known[b])[:, None], own, np.nan)
+    theirs = np.where(((category[a] > 0) & (category[b] > 0))[:, None], _of_categories(dataset, a, b), np.nan)
+    columns = np.hstack([own, theirs, likeness(dataset.products, a, b)])
+    return Asked(PairTable.of(a, b, columns), np.nan_to_num(own[:, -1]) + np.nan_to_num(theirs[:, -1]))
+
+
+def _counted(dataset: Dataset, kind: Kind) -> Pairs:
+    return strength.given_sizes(edges(dataset, kind))
 
 
 def met(dataset: Dataset) -> NDArray[np.bool_]:
@@ -72,7 +72,7 @@ Places = NDArray[np.int64]
 
 def _ways(dataset: Dataset, params: RelateParams) -> Iterator[tuple[Places, Places]]:
     for kind in KINDS:
-        pairs = edges(dataset, kind)
+        pairs = _counted(dataset, kind)
         values = surprise(pairs)
         above = pairs.keep(values > 0)
         yield _cells(strongest(above.matrix(values[values > 0]), params.of_a_kind))
@@ -101,7 +101,7 @@ def _linked(dataset: Dataset, params: RelateParams) -> tuple[Places, Places]:
     """Of each product the most sold of its own narrowest category and of those that are bought with it."""
     category = narrowest(dataset.products)
     found = _summed(dataset, "together", category)
-    values = np.where(found.a == found.b, 0, _log_lift(found))
+    values = np.where(found.a == found.b, 0, log_lift(found))
     bought = strongest(found.keep(values > 0).matrix(values[values > 0]), params.linked)
     member = _members(category)
     sold = np.asarray(dataset.baskets.content.sum(axis=0)).ravel()
@@ -109,19 +109,25 @@ def _linked(dataset: Dataset, params: RelateParams) -> tuple[Places, Places]:
     return _cells(member.T @ (sp.eye_array(len(found.source)) + bought) @ top)
 
 
-def _of_categories(dataset: Dataset, a: NDArray[np.int32], b: NDArray[np.int32]) -> tuple[Evidence, Places]:
-    """What was counted of narrowest categories, both ways round, and (pairs,) where it stands of each pair."""
+def _of_categories(dataset: Dataset, a: NDArray[np.int32], b: NDArray[np.int32]) -> NDArray[np.float64]:
+    """(pairs, numbers) log lifts of the products' narrowest categories by kind, of directed ones also those of b → a.
+
+    The last number is their `precedence`.
+    """
     category = narrowest(dataset.products)
     size = int(category.max(initial=0)) + 1
     keys = np.concatenate([category[a] * size + category[b], category[b] * size + category[a]])
     distinct, place = np.unique(keys, return_inverse=True)
     one, other = (of.astype(np.int32) for of in np.divmod(distinct, size))
-    return {kind: at(_summed(dataset, kind, category), one, other) for kind in KINDS}, place[: len(a)]
+    found = {kind: at(_summed(dataset, kind, category), one, other) for kind in KINDS}
+    values = {kind: log_lift(pairs) for kind, pairs in found.items()}
+    back = [mirrored(found[kind], values[kind]) for kind in DIRECTED]
+    return np.column_stack([*values.values(), *back, precedence(found)])[place[: len(a)]]
 
 
 def _summed(dataset: Dataset, kind: Kind, category: Places) -> Pairs:
     """The counts of a kind, summed over the products of two categories; in order of a, then b."""
-    counted = edges(dataset, kind)
+    counted = _counted(dataset, kind)
     member = _members(category)
     n = sp.csr_array(member @ counted.matrix(counted.n) @ member.T)
     n.sort_indices()
@@ -135,20 +141,6 @@ def _members(category: Places) -> sp.csr_array:
     known = np.flatnonzero(category)
     cells = np.ones(len(known)), (category[known], known)
     return sp.csr_array(cells, shape=(int(category.max(initial=0)) + 1, len(category)))
-
-
-def _told(found: Evidence, measure: Callable[[Pairs], NDArray[np.float64]]) -> NDArray[np.float64]:
-    """(pairs, numbers) how much each kind of edge speaks for a → b, directed ones also for b → a; which comes first."""
-    values = {kind: measure(pairs) for kind, pairs in found.items()}
-    back = [mirrored(found[kind], values[kind]) for kind in DIRECTED]
-    return np.stack([*values.values(), *back, precedence(found)], axis=1)
-
-
-def _log_lift(pairs: Pairs) -> NDArray[np.float64]:
-    """(pairs,) ln((n + ½) / (e + ½)), 0 in kinds without rows."""
-    if not pairs.rows:
-        return np.zeros(len(pairs))
-    return np.log((pairs.n + 0.5) / (strength.expected(pairs) + 0.5))
 
 
 def likeness(products: ProductFeatures, a: NDArray[np.integer], b: NDArray[np.integer]) -> NDArray[np.float64]:

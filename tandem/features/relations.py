@@ -105,7 +105,7 @@ def numbers(found: Evidence) -> tuple[tuple[str, ...], NDArray[np.float32]]:
     """
     columns: dict[str, Values] = {}
     for kind, pairs in found.items():
-        told = {"count": np.log1p(pairs.n), "surprise": surprise(pairs), "log_lift": _log_lift(pairs)}
+        told = {"count": np.log1p(pairs.n), "surprise": surprise(pairs), "log_lift": log_lift(pairs)}
         for name, values in told.items():
             known = values if pairs.rows else np.full(len(pairs), np.nan)
             columns[f"{kind}_{name}"] = known
@@ -234,13 +234,14 @@ def _over(found: Evidence) -> Values:
 
     (ln L_viewed - ln L_bought) / √(1 / (n_viewed + ½) + 1 / (n_bought + ½)), L = (n + ½) / (e + ½)
     """
-    seen, both, later = found["viewed"], found["together"], _log_lift(found["after"])
+    seen, both, later = found["viewed"], found["together"], log_lift(found["after"])
     later = np.maximum(later, mirrored(both, later))
     error = np.sqrt(1 / (seen.n + 0.5) + 1 / (both.n + 0.5))
-    return (_log_lift(seen) - np.maximum(_log_lift(both), later)) / error
+    return (log_lift(seen) - np.maximum(log_lift(both), later)) / error
 
 
-def _log_lift(pairs: Pairs) -> Values:
+def log_lift(pairs: Pairs) -> Values:
+    """(pairs,) ln((n + ½) / (e + ½)), 0 in kinds without rows."""
     if not pairs.rows:
         return np.zeros(len(pairs))
     return np.log((pairs.n + 0.5) / (strength.expected(pairs) + 0.5))

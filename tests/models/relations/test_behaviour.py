@@ -26,7 +26,7 @@ PARAMS = RelateParams(
 
 @pytest.fixture(scope="module")
 def planted(shop: Callable[..., Dataset]) -> Dataset:
-    """Who looks at two products of need 0 or 2 and buys one takes the like-named one of the next need, or does so later.
+    """Who looks at two products of need 0 or 2 and buys one takes its namesake of the next need, or returns for it.
 
     What is taken with others also sells alone. Of the new product only its need is known.
     """
@@ -85,7 +85,7 @@ def test_counts_of_a_product_that_nobody_met_are_not_known(planted: Dataset) -> 
     asked = pairs.ask(planted, PARAMS)
     (new,) = planted.vocabulary.encode([NEW])
     touched = (asked.table.source == new) | (asked.table.target == new)
-    counted = asked.table.evidence[:, :4]
+    counted = asked.table.evidence[:, :3]  # of `together`: log(1 + n), surprise, log lift
     assert np.isnan(counted[touched]).all()
     assert np.isfinite(counted[~touched]).all()
     whole = edges(planted, "together")
@@ -118,7 +118,7 @@ def constant(logits: np.ndarray, products: int) -> Relations:
     layers = [(np.zeros((width, 1), np.float32), np.zeros(1, np.float32)) for width in (1, 3, 4, 2, 4)]
     last = np.zeros((1, 3), np.float32), logits.astype(np.float32)
     none = Graph.of([np.zeros((products, products))])
-    return Relations(none, False, np.zeros((0, 2), np.float32), tables, (*layers, last), 2.0)
+    return Relations(none, False, False, np.zeros((0, 2), np.float32), tables, (*layers, last), 2.0)
 
 
 def test_odds_are_those_of_all_pairs() -> None:
@@ -151,8 +151,7 @@ def test_what_is_planted_is_found_also_of_a_product_that_nobody_met(
     planted: Dataset, params: Callable[..., RelationsParams]
 ) -> None:
     taught, tested = behaviour.lesson(planted, PARAMS).split(0.2, 7)
-    network = params(ids=[], id_dropout=0.0, paths=False, batch=64, epochs=20)
-    made = behaviour.learn(taught, pairs.content(planted.products), network)
+    made = behaviour.learn(taught, pairs.content(planted.products), params(batch=64, epochs=20))
     judged = behaviour.judge(made, tested)
     assert judged["log_loss"] < 0.5 * judged["log_loss_of_shares"]
     everyone = np.arange(planted.vocabulary.size)
