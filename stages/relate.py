@@ -76,7 +76,8 @@ def _learned(
     except RelationsError as error:
         log.warning("relations are not learned: %s", error)
         return None, (), told | {"learned": (), "because": str(error)}
-    told |= {"tested": {"pairs": tested.counts(), **behaviour.judge(made, tested)}}
+    parts = {"met": tested[~tested.unmet], "never_met": tested[tested.unmet]}  # one of the two products, or both
+    told["tested"] = {name: {"pairs": of.counts(), **behaviour.judge(made, of)} for name, of in parts.items()}
     return made, names, told
 
 

@@ -294,7 +294,7 @@ class RelateParams(Section):
 
     section = "relate"
     evidence_share: float = Field(gt=0, lt=1)  # of the baskets, the earliest: what comes after says what was true
-    hidden_share: float = Field(gt=0, lt=1)  # of the products, taught a second time as if nobody had met them
+    folds: int = Field(ge=2)  # of products: in turn a fold is taught once more as if nobody had met it
     of_a_kind: int = Field(ge=1)  # partners asked about that edges of a kind join to a product, the most surprising
     nearest: int = Field(ge=0)  # partners asked about whose words are nearest
     linked: int = Field(ge=0)  # categories bought with the product's own that partners are looked for in

@@ -1,8 +1,8 @@
 """Learn relations from what customers did later, and find every product's complements and substitutes with them.
 
-What is known is cut in time: the earlier part is evidence, the later one says which pairs are complements and which are
-substitutes (`tandem.features.relations.label`). A share of the products is hidden from the evidence once more, so that
-products that nobody met yet are judged by what they are.
+What is known is cut in time: the earlier part is evidence, the later one says which pairs are complements and which
+are substitutes (`tandem.features.relations.label`). In turn a fold of the products is hidden from the evidence once
+more, so that products that nobody met yet are judged by what they are.
 """
 
 from collections.abc import Iterator, Mapping
@@ -42,6 +42,11 @@ class Lesson:
     def __getitem__(self, rows: NDArray) -> "Lesson":
         return Lesson(self.table[rows], self.label[rows], self.rate)
 
+    @property
+    def unmet(self) -> NDArray[np.bool_]:
+        """(pairs,) whether nobody met one of the two, as far as the evidence goes."""
+        return np.isnan(self.table.evidence[:, 0])
+
     def counts(self) -> dict[str, int]:
         """Pairs by label."""
         count = np.bincount(self.label, minlength=RELATIONS).tolist()
@@ -56,21 +61,31 @@ class Lesson:
 
 
 def lesson(known: Dataset, params: RelateParams) -> Lesson:
-    """What the later part says of pairs that the earlier part asks about; of each label at most `pairs`, by chance."""
+    """What the later part says of pairs that the earlier part asks about; of each label at most `pairs`, by chance.
+
+    Of a product that nobody met in the later part it says nothing.
+    """
     rng = np.random.default_rng(params.seed)
     cut = int(np.quantile(known.baskets.time_us, params.evidence_share)) if len(known.baskets) else known.as_of_us
     early, late = between(known, 0, cut), between(known, cut, known.as_of_us)
-    hidden = rng.random(known.vocabulary.size) < params.hidden_share
-    seen, less = pairs.ask(early, params).table, pairs.ask(without(early, hidden), params).table
-    less = less[hidden[less.source] | hidden[less.target]]
-    table = PairTable(*(np.concatenate(of) for of in zip(_parts(seen), _parts(less), strict=True)))
+    fold = rng.integers(params.folds, size=known.vocabulary.size)
+    unmet = (_unmet(early, fold == n, params) for n in range(params.folds))
+    tables = zip(*map(_parts, (pairs.ask(early, params).table, *unmet)), strict=True)
+    table = PairTable(*(np.concatenate(of) for of in tables))
+    there = pairs.met(late)
+    table = table[there[table.source] & there[table.target]]
     label = labelled(relations.label(late), table)
     count = np.bincount(label, minlength=RELATIONS)
     rate = np.minimum(params.pairs / np.maximum(count, 1), 1.0)
-    kept = np.sort(
-        np.concatenate([rng.permutation(np.flatnonzero(label == n))[: params.pairs] for n in range(RELATIONS)])
-    )
+    drawn = (rng.permutation(np.flatnonzero(label == n))[: params.pairs] for n in range(RELATIONS))
+    kept = np.sort(np.concatenate(list(drawn)))
     return Lesson(table[kept], label[kept], rate)
+
+
+def _unmet(known: Dataset, hidden: NDArray[np.bool_], params: RelateParams) -> PairTable:
+    """The pairs of hidden products, asked about as if nobody had met them."""
+    table = pairs.ask(without(known, hidden), params).table
+    return table[hidden[table.source] | hidden[table.target]]
 
 
 def _parts(table: PairTable) -> tuple[NDArray, NDArray, NDArray]:

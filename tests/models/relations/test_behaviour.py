@@ -19,7 +19,7 @@ from tandem.params import RelateParams
 
 NEEDS, OF_EACH, NEW = 4, 6, "n0p9"
 PARAMS = RelateParams(
-    evidence_share=0.6, hidden_share=0.3, of_a_kind=20, nearest=5, linked=2, sold=6, pairs=5000, min_pairs=10,
+    evidence_share=0.6, folds=3, of_a_kind=20, nearest=5, linked=2, sold=6, pairs=5000, min_pairs=10,
     test_share=0.2, keep=5, min_probability=0.02, min_precedence=1, seed=7,
 )  # fmt: skip
 
@@ -108,6 +108,13 @@ def test_a_lesson_says_what_share_of_each_label_it_holds(planted: Dataset) -> No
     count = np.bincount(whole.label)
     assert np.bincount(part.label).tolist() == np.minimum(count, 20).tolist()
     assert part.rate.tolist() == pytest.approx(np.minimum(20 / count, 1))
+
+
+def test_every_product_is_taught_as_if_nobody_had_met_it_and_one_that_nobody_met_is_not(planted: Dataset) -> None:
+    taught = behaviour.lesson(planted, PARAMS)
+    products = set(range(1, planted.vocabulary.size)) - set(planted.vocabulary.encode([NEW]).tolist())
+    assert set(taught.table.source.tolist()) == set(taught.table.source[taught.unmet].tolist()) == products
+    assert set(taught.table.source[~taught.unmet].tolist()) == products
 
 
 def constant(logits: np.ndarray, products: int) -> Relations:
