@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Iterable
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from tandem.data.schema import KIND_CODE
 from tandem.errors import TandemError
 from tandem.features import histories
 from tandem.features.histories import Histories
+from tandem.features.partners import Relation
 
 BECAUSE = {
     KIND_CODE["purchase"]: "because you bought {}",
@@ -52,7 +54,8 @@ def recommend(shelf: Shelf, question: Recommend, user_id: str | None) -> Answer:
 
 
 def related(shelf: Shelf, question: Related) -> RelatedAnswer:
-    """What goes with a product; popular products, near ones first, fill what the ranker leaves open.
+    """What goes with a product; popular products, near ones first, fill what the ranker leaves open. Beside them its
+    complements and substitutes, which nothing fills.
 
     A product that the ranker does not place because of the one asked about gives way to them, and so does one that
     fewer than `privacy.min_users` users took together with it.
@@ -73,8 +76,8 @@ def related(shelf: Shelf, question: Related) -> RelatedAnswer:
     reasons = [f"goes with {catalogue.name(item)}"] * len(ranked)
     rings = (allowed & near for near in catalogue.around(item))
     general = _answer(shelf, ranked, reasons, rings, question.k, f"product {question.product_id}")
-    typed = (partners(shelf, item, relation, allowed, question.k) for relation in ("complement", "substitute"))
-    return RelatedAnswer(**dict(general), **dict(zip(("complements", "substitutes"), typed, strict=True)))
+    complements, substitutes = (partners(shelf, item, relation, allowed, question.k) for relation in get_args(Relation))
+    return RelatedAnswer(**dict(general), complements=complements, substitutes=substitutes)
 
 
 def warm_up(shelf: Shelf) -> None:

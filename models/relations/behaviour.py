@@ -219,7 +219,7 @@ def _counted(known: Dataset, name: Relation, params: RelateParams) -> Partners:
     return _partners(known, name, table, np.full(len(kept), np.nan), first(told.forward[kept], params))
 
 
-def first(forward: NDArray[np.float64], params: RelateParams) -> NDArray[np.int8]:
+def first(forward: NDArray[np.floating], params: RelateParams) -> NDArray[np.int8]:
     """(pairs,) 1 where a surely comes first, -1 where b does, 0 where it is not sure enough."""
     return np.where(np.abs(forward) >= params.min_precedence, np.sign(forward), 0).astype(np.int8)
 

@@ -22,13 +22,16 @@ ROWS = 1024
 NAMES = 256
 """Categories of a level, and brands, that are told apart as such: the most frequent."""
 
+Places = NDArray[np.int64]
+"""(pairs,) indices of products, or (products,) of categories."""
+
 
 @dataclass(frozen=True, eq=False)
 class Asked:
     """Pairs, each both ways round and in order of a, then b, with what a dataset says of them."""
 
     table: PairTable
-    forward: NDArray[np.float64]  # (pairs,) above 0 where a comes first
+    forward: NDArray[np.float32]  # (pairs,) above 0 where a comes first
 
     def __len__(self) -> int:
         return len(self.table)
@@ -65,9 +68,6 @@ def candidates(dataset: Dataset, params: RelateParams) -> tuple[NDArray[np.int32
     a, b = np.divmod(np.unique(np.concatenate(keys)), size)
     kept = (a != b) & (a > 0) & (b > 0)
     return a[kept].astype(np.int32), b[kept].astype(np.int32)
-
-
-Places = NDArray[np.int64]
 
 
 def _ways(dataset: Dataset, params: RelateParams) -> Iterator[tuple[Places, Places]]:
@@ -109,7 +109,7 @@ def _linked(dataset: Dataset, params: RelateParams) -> tuple[Places, Places]:
     return _cells(member.T @ (sp.eye_array(len(found.source)) + bought) @ top)
 
 
-def _of_categories(dataset: Dataset, a: NDArray[np.int32], b: NDArray[np.int32]) -> NDArray[np.float64]:
+def _of_categories(dataset: Dataset, a: NDArray[np.int32], b: NDArray[np.int32]) -> NDArray[np.float32]:
     """(pairs, numbers) log lifts of the products' narrowest categories by kind, of directed ones also those of b → a.
 
     The last number is their `precedence`.
@@ -122,7 +122,8 @@ def _of_categories(dataset: Dataset, a: NDArray[np.int32], b: NDArray[np.int32])
     found = {kind: at(_summed(dataset, kind, category), one, other) for kind in KINDS}
     values = {kind: log_lift(pairs) for kind, pairs in found.items()}
     back = [mirrored(found[kind], values[kind]) for kind in DIRECTED]
-    return np.column_stack([*values.values(), *back, precedence(found)])[place[: len(a)]]
+    told = np.column_stack([*values.values(), *back, precedence(found)]).astype(np.float32)
+    return told[place[: len(a)]]
 
 
 def _summed(dataset: Dataset, kind: Kind, category: Places) -> Pairs:
@@ -143,14 +144,17 @@ def _members(category: Places) -> sp.csr_array:
     return sp.csr_array(cells, shape=(int(category.max(initial=0)) + 1, len(category)))
 
 
-def likeness(products: ProductFeatures, a: NDArray[np.integer], b: NDArray[np.integer]) -> NDArray[np.float64]:
+def likeness(products: ProductFeatures, a: NDArray[np.integer], b: NDArray[np.integer]) -> NDArray[np.float32]:
     """(pairs, numbers) same category by level, same brand, step and distance in price, cosines; NaN where unknown."""
     codes = np.hstack([products.category, products.brand])
     known = (codes[a] > 0) & (codes[b] > 0)
-    same = np.where(known, codes[a] == codes[b], np.nan)
+    same = np.where(known, codes[a] == codes[b], np.float32(np.nan))
     step = products.price[b, 0] - products.price[a, 0]
-    near = [cosines(of, a, b) if of.shape[1] else np.full(len(a), np.nan) for of in (products.text, products.picture)]
-    return np.column_stack([same, step, np.abs(step), *near])
+    near = [
+        cosines(of, a, b) if of.shape[1] else np.full(len(a), np.nan, np.float32)
+        for of in (products.text, products.picture)
+    ]
+    return np.column_stack([same, step, np.abs(step), *near]).astype(np.float32)
 
 
 def content(products: ProductFeatures) -> NDArray[np.float32]:
