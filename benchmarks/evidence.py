@@ -208,9 +208,6 @@ Scores = tuple[Values, Values]
 
 
 def _print_learned(shops: list[Shop], sheets: list[pd.DataFrame]) -> None:
-    typed = "complement before substitute: AUC"
-    print(f"| pairs | by | complement: AUC, AP | substitute: AUC, AP | {typed} | direction | ECE |")
-    print("|---|---|---|---|---|---|---|")
     rows: dict[tuple[str, str], list[list[float]]] = {}
     for shop, sheet in zip(shops, sheets, strict=True):
         known = replace(shop, known=shop.known.with_vectors(*_vectors(shop.known, sheet)))
@@ -218,9 +215,16 @@ def _print_learned(shops: list[Shop], sheets: list[pd.DataFrame]) -> None:
         for name, asked in (("both met", None), ("one of the two never met", hidden)):
             for way, figures in _ranked(known, asked):
                 rows.setdefault((name, way), []).append(figures)
+    typed = "complement before substitute: AUC"
+    print(f"| pairs | by | complement: AUC, AP | substitute: AUC, AP | {typed} | direction | ECE |")
+    print("|---|---|---|---|---|---|---|")
     for (name, way), found in rows.items():
-        cells = [f"{np.mean(of):.3f} [{min(of):.3f}, {max(of):.3f}]" for of in zip(*found, strict=True)]
+        cells = [_cell(of) for of in zip(*found, strict=True)]
         print(f"| {name} | {way} | {cells[0]}, {cells[1]} | {cells[2]}, {cells[3]} | {' | '.join(cells[4:])} |")
+
+
+def _cell(figures: tuple[float, ...]) -> str:
+    return f"{np.mean(figures):.3f} [{min(figures):.3f}, {max(figures):.3f}]" if np.isfinite(figures).all() else "–"
 
 
 def _vectors(known: Dataset, sheet: pd.DataFrame) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -239,47 +243,52 @@ def _ranked(shop: Shop, hidden: NDArray[np.bool_] | None) -> Iterator[tuple[str,
     a, b = shop.warm
     if hidden is not None:
         a, b = (of[hidden[a] ^ hidden[b]] for of in (a, b))
-    lesson = behaviour.lesson(known, RelateParams.read())
-    made = behaviour.learn(lesson, pairs.content(known.products), RelationsParams.read())
-    asked = pairs.ask(known, RelateParams.read())
-    p, counted = made.probabilities(asked.table), label(known)
     alike = np.einsum("pd,pd->p", *(np.nan_to_num(known.products.text)[of] for of in (a, b)))
-    ways = {
-        "counts": (counted.a, counted.b, counted.complement, np.maximum(counted.substitute, -1e6), counted.forward),
-        "the network": (asked.table.source, asked.table.target, p[:, COMPLEMENT], p[:, SUBSTITUTE], asked.forward),
-    }
-    yield "nearness of words", _figures(shop, (a, b), (alike, alike), np.zeros(shop.complements.shape), None)
-    for name, (one, other, goes, like, forward) in ways.items():
+    unsaid = np.full(shop.complements.shape, np.nan)
+    yield "nearness of words", _figures(shop, (a, b), (alike, alike), unsaid, False)
+    counted = label(known)
+    like = np.maximum(counted.substitute, -1e6)
+    for name, places, (goes, stands), forward in (
+        ("counts", (counted.a, counted.b), (counted.complement, like), counted.forward),
+        ("the network", *_learned(known)),
+    ):
         first = np.zeros(shop.complements.shape)
-        first[one, other] = forward
-        scores = [_spread(shop, (one, other), values, (a, b), name) for values in (goes, like)]
-        yield name, _figures(shop, (a, b), (scores[0], scores[1]), first, name)
+        first[places] = forward
+        scores = (_spread(first.shape, places, values, (a, b)) for values in (goes, stands))
+        yield name, _figures(shop, (a, b), (next(scores), next(scores)), first, name == "the network")
+
+
+def _learned(known: Dataset) -> tuple[tuple[NDArray, NDArray], Scores, NDArray[np.float32]]:
+    """The pairs that are asked about, their probabilities, and which product comes first."""
+    lesson, asked = behaviour.lesson(known, RelateParams.read()), pairs.ask(known, RelateParams.read())
+    made = behaviour.learn(lesson, pairs.content(known.products), RelationsParams.read())
+    p = made.probabilities(asked.table)
+    return (asked.table.source, asked.table.target), (p[:, COMPLEMENT], p[:, SUBSTITUTE]), asked.forward
 
 
 def _spread(
-    shop: Shop, places: tuple[NDArray, NDArray], values: Values, at: tuple[NDArray, NDArray], name: str
+    shape: tuple[int, ...], places: tuple[NDArray, NDArray], values: Values, at: tuple[NDArray, NDArray]
 ) -> Values:
     """(pairs,) the larger value of the two directions; 0 where nothing was said."""
-    full = np.zeros(shop.complements.shape)
+    full = np.zeros(shape)
     full[places] = values
     return np.maximum(full[at], full[at[::-1]])
 
 
-def _figures(shop: Shop, at: tuple[NDArray, NDArray], scores: Scores, first: Values, name: str | None) -> list[float]:
+def _figures(shop: Shop, at: tuple[NDArray, NDArray], scores: Scores, first: Values, calibrated: bool) -> list[float]:
     """AUC and AP of both relations, AUC of one against the other, share of directions, mean calibration error."""
     (goes, like), directed = scores, shop.complements
     completes, replaces = (directed | directed.T)[at], shop.substitutes[at]
     typed = completes | replaces
-    odds = goes - like if name else goes
     way = np.where(directed[at], first[at], first[at[::-1]])[completes]
-    figures = [
+    told = np.isfinite(way).all()
+    return [
         roc_auc_score(completes, goes), average_precision_score(completes, goes),
         roc_auc_score(replaces, like), average_precision_score(replaces, like),
-        roc_auc_score(completes[typed], odds[typed]),
-        float(np.mean((way > 0) + 0.5 * (way == 0))),
+        roc_auc_score(completes[typed], (goes - like)[typed]) if told else np.nan,
+        float(np.mean((way > 0) + 0.5 * (way == 0))) if told else np.nan,
+        float(np.mean([ece(goes, completes), ece(like, replaces)])) if calibrated else np.nan,
     ]  # fmt: skip
-    learned = name == "the network"
-    return [*figures, float(np.mean([ece(goes, completes), ece(like, replaces)])) if learned else np.nan]
 
 
 def _confidence(pairs: Pairs) -> Values:
