@@ -53,11 +53,14 @@ class Lesson:
         return {**{name: count[place] for name, place in PLACES.items()}, "neither": count[NEITHER]}
 
     def split(self, share: float, seed: int) -> tuple["Lesson", "Lesson"]:
-        """To learn from and, of `share` of the sources drawn by chance, to test on."""
+        """Pairs to learn from and, of `share` of the sources drawn by chance, to test on; the former hold none of these.
+
+        For what is said of a → b tells much of b → a.
+        """
         sources = np.unique(self.table.source)
         drawn = np.random.default_rng(seed).permutation(sources)[: int(share * len(sources))]
-        tested = np.isin(self.table.source, drawn)
-        return self[~tested], self[tested]
+        tested, led_to = (np.isin(of, drawn) for of in (self.table.source, self.table.target))
+        return self[~tested & ~led_to], self[tested]
 
 
 def lesson(known: Dataset, params: RelateParams) -> Lesson:

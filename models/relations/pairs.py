@@ -158,9 +158,9 @@ def likeness(products: ProductFeatures, a: NDArray[np.integer], b: NDArray[np.in
 
 
 def content(products: ProductFeatures) -> NDArray[np.float32]:
-    """(products, numbers) words, picture, price, and 1 for the product's categories and brand."""
+    """(products, numbers) words, picture, and 1 for the product's categories and brand: what the sheet says."""
     names = [_ones(codes) for codes in (*products.category.T, products.brand[:, 0])]
-    return np.hstack([products.text, products.picture, products.price, *names]).astype(np.float32)
+    return np.hstack([products.text, products.picture, *names]).astype(np.float32)
 
 
 def _ones(codes: NDArray[np.int32]) -> NDArray[np.float32]:

@@ -117,6 +117,13 @@ def test_every_product_is_taught_as_if_nobody_had_met_it_and_one_that_nobody_met
     assert set(taught.table.source[~taught.unmet].tolist()) == products
 
 
+def test_what_is_tested_is_not_learned_from_either_way_round(planted: Dataset) -> None:
+    taught, tested = behaviour.lesson(planted, PARAMS).split(0.2, 7)
+    drawn = set(tested.table.source.tolist())
+    assert len(drawn) == int(0.2 * NEEDS * OF_EACH)
+    assert not drawn & {*taught.table.source.tolist(), *taught.table.target.tolist()}
+
+
 def constant(logits: np.ndarray, products: int) -> Relations:
     """Relations that say the same of every pair: all is 0 but the last bias."""
     zero = np.zeros((products, 1), np.float32)
