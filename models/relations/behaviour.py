@@ -53,9 +53,9 @@ class Lesson:
         return {**{name: count[place] for name, place in PLACES.items()}, "neither": count[NEITHER]}
 
     def split(self, share: float, seed: int) -> tuple["Lesson", "Lesson"]:
-        """Pairs to learn from and, of `share` of the sources drawn by chance, to test on; the former hold none of these.
+        """Pairs to learn from, without products to test on, and pairs from those: `share` of the sources, by chance.
 
-        For what is said of a → b tells much of b → a.
+        What is said of a → b tells much of b → a.
         """
         sources = np.unique(self.table.source)
         drawn = np.random.default_rng(seed).permutation(sources)[: int(share * len(sources))]
