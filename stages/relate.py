@@ -62,7 +62,7 @@ def _learned(
     lesson: Lesson, windows: Mapping[str, Dataset], params: RelateParams
 ) -> tuple[Relations | None, tuple[Relation, ...], dict[str, Any]]:
     """The network and the relations it tells, none where there are too few pairs, and what to report of it."""
-    count = lesson.counts()
+    count = lesson[~lesson.unmet].counts()  # the others are the same once more
     names = tuple(name for name in PLACES if count[name] >= params.min_pairs)
     told: dict[str, Any] = {"pairs": count, "learned": names}
     if not names:

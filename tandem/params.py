@@ -300,7 +300,7 @@ class RelateParams(Section):
     linked: int = Field(ge=0)  # categories bought with the product's own that partners are looked for in
     sold: int = Field(ge=0)  # partners asked about of each such category, the most sold
     pairs: int = Field(ge=1)  # with a label that are learned from, at most
-    min_pairs: int = Field(ge=1)  # with a label below which a relation is not learned, and counts speak for themselves
+    min_pairs: int = Field(ge=1)  # with a label below which a relation is not learned, and counts alone speak
     test_share: float = Field(gt=0, lt=1)  # of the products: their pairs are not learned from but tested on
     keep: int = Field(ge=1)  # partners of a relation kept of each product
     min_probability: float = Field(ge=0, le=1)  # of a partner that is kept
