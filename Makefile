@@ -76,6 +76,23 @@ lock-peers: ## resolve benchmarks/peers.in again (uv must be installed)
 bench-mining: setup peers ## how often products stand together, beside SciPy, DuckDB, Polars and frequent-set libraries
 	@python -m benchmarks.mining
 
+.PHONY: bench-evidence
+bench-evidence: setup ## what counts tell of relations, beside the demo shop's planted truth
+	@python -m benchmarks.evidence
+
+.PHONY: bench-related
+bench-related: setup peers ## what goes with a product: every ranker on the dataset that SHOP names
+	@python -m benchmarks.related '$(SHOP)' --peers .peers/bin/python
+
+.PHONY: bench-relations
+bench-relations: setup ## complement or substitute, on Amazon's lists: the network beside boosted trees
+	@python -m benchmarks.relations amazon_grocery
+	@python -m benchmarks.relations amazon_gift_cards
+
+.PHONY: bench-training
+bench-training: setup ## what training the association network costs, from 10,000 to 1,000,000 products
+	@python -m benchmarks.training
+
 .PHONY: bench-online-retail
 bench-online-retail: setup ## every ranker on Online Retail, both protocols, beside the published numbers
 	@python -m benchmarks.online_retail

@@ -111,7 +111,7 @@ def related(events: pd.DataFrame, products: pd.DataFrame, truth: pd.DataFrame) -
     earlier, known = (dataset.build(events, products, at, params) for at in (OCTOBER, VALIDATION))
     october = events[(events["time"] >= OCTOBER) & (events["time"] < VALIDATION)]
     chosen_on = cases.views("related", earlier, october, min_count=5)
-    asked = {"together": _of_truth(truth, known, 0.0), "beyond_popularity": _of_truth(truth, known, 5.0)}
+    asked = {"together": of_truth(truth, known, 0.0), "beyond_popularity": of_truth(truth, known, 5.0)}
     print("\nrelated: " + ", ".join(f"{len(of):,} antecedents {view}" for view, of in asked.items()))
     for name, ranker in _rankers("related"):
         ours = []
@@ -127,7 +127,7 @@ def _of_customers(events: pd.DataFrame, products: pd.DataFrame, at: pd.Timestamp
     return dataset.build(kept, products, at, FeaturesParams(target_kinds=PURCHASE, kind_weight=KINDS))
 
 
-def _of_truth(truth: pd.DataFrame, known: Dataset, min_lift: float) -> Cases:
+def of_truth(truth: pd.DataFrame, known: Dataset, min_lift: float) -> Cases:
     """The cases of the truth file: later co-count ≥ 5 between products known in the fit period."""
     kept = truth[(truth["c"] >= 5) & (truth["lift"] >= min_lift) & truth["a_warm"] & truth["b_warm"]]
     a, b = known.vocabulary.encode(kept["a"]), known.vocabulary.encode(kept["b"])

@@ -6,7 +6,6 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-
 HARD = 0.5
 """Share of the draws that are made among products easily confused."""
 

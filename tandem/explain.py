@@ -22,8 +22,8 @@ from tandem.features.relations import RELATIONS, at, label
 
 SENTENCES: Mapping[Kind, str] = {
     "together": "{n:,} baskets hold both, {lift:.3g} times as many as chance would give ({expected:,.1f})",
-    "after": "within {days:g} days of {n:,} baskets with {a} the same customer bought {b}, {lift:.3g} times as often as "
-    "chance would have it ({expected:,.1f})",
+    "after": "within {days:g} days of {n:,} baskets with {a} the same customer bought {b}, {lift:.3g} times as "
+    "often as chance would have it ({expected:,.1f})",
     "viewed": "{n:,} sessions looked at both, {lift:.3g} times as many as chance would give ({expected:,.1f})",
     "instead": "in {n:,} sessions customers looked at both and then bought {b}, not {a}; {expected:,.1f} by chance",
 }
@@ -77,15 +77,15 @@ def explain(dataset: Dataset, products: pd.DataFrame, a: str, b: str, min_users:
     shown.sort(key=lambda s: s.values["chance"])
     relation, leads = _relation(dataset, first, second)
     like = [*_shared(products, a, b), *_alike(dataset, first, second), *_said(dataset, (first, second), (a, b))]
-    return Explanation(
-        a, b, relation, {1: a, -1: b}.get(leads), [*shown, *like], withheld=len(counted) - len(shown)
-    )
+    return Explanation(a, b, relation, {1: a, -1: b}.get(leads), [*shown, *like], withheld=len(counted) - len(shown))
 
 
 def _index(dataset: Dataset, product_id: str) -> int:
     place = int(dataset.vocabulary.encode([product_id])[0])
     if not place:
-        raise ExplanationError(f"product {product_id!r} has no event before the end of the dataset and is not in its list")
+        raise ExplanationError(
+            f"product {product_id!r} has no event before the end of the dataset and is not in its list"
+        )
     return place
 
 
@@ -116,7 +116,7 @@ def _counted(
     pair = at(graph.edges(dataset, kind), *(np.array([place], np.int32) for place in at_))
     users, times = rows.user[witnesses], rows.time_us[witnesses]
     low, high = (float(of[0]) for of in strength.lift_interval(pair))
-    values = {
+    values: dict[str, Any] = {
         "n": len(witnesses),
         "rows": pair.rows,
         "of_a": int(pair.of_a[0]),
@@ -152,7 +152,9 @@ def _shared(products: pd.DataFrame, a: str, b: str) -> Iterator[Statement]:
     prices = rows["price"].to_numpy(np.float64)
     if np.isfinite(prices).all() and (prices > 0).all():
         ratio = float(prices[1] / prices[0])
-        yield Statement("price", f"{b} costs {ratio:.3g} times as much as {a}", {"ratio": ratio, "prices": prices.tolist()})
+        yield Statement(
+            "price", f"{b} costs {ratio:.3g} times as much as {a}", {"ratio": ratio, "prices": prices.tolist()}
+        )
 
 
 def _alike(dataset: Dataset, a: int, b: int) -> Iterator[Statement]:

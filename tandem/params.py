@@ -333,6 +333,18 @@ class CountingParams(Section):
     own_weight: tuple[float, ...] = Field(min_length=1)  # of a user's own purchases beside what goes with them
 
 
+class BlendParams(Section):
+    """How the weights of a blend are learned."""
+
+    section = "blend"
+    demand_days: tuple[int, ...]  # spans of the shop's demand, at most 60 days each
+    candidates: int = Field(ge=1)  # best products of each component that a case is decided between
+    max_cases: int = Field(ge=2)  # validation cases that weights are learned from
+    folds: int = Field(ge=2)  # of the cross-validation
+    choosing_cases: int = Field(ge=2)  # of them, at most so many take part in it
+    l2: tuple[PositiveFloat, ...] = Field(min_length=1)  # penalties on squared weights, of which it chooses
+
+
 class EvaluateParams(Section):
     """How candidates are compared."""
 

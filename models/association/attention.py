@@ -13,7 +13,8 @@ from models.losses import shares
 class Neighbours(layers.Layer):
     """What a product's neighbours say of it: their vectors, weighed.
 
-    m_i = g ⊙ Σ_n α_in (v_r(n) ⊙ W t_n),   α_i· = softmax over the neighbours of (a · LeakyReLU(Q s_i + K s_n + k_r) + e_r · w_in)
+    m_i = g ⊙ Σ_n α_in (v_r ⊙ W t_n)
+    α_i· = softmax over the neighbours n of a · LeakyReLU(Q s_i + K s_n + k_r) + e_r w_in
 
     s and t are vectors as source and as target, r the relation of the edge and w its strength; every head has its own
     part of the vectors. The message is made of targets, for a neighbour is itself a likely consequent. At first W is

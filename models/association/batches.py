@@ -39,7 +39,9 @@ class Batches:
         self.category = narrowest(features)
         mass, replaced = (np.asarray(of.sum(axis=1)).ravel() for of in (pairs, alike))
         self.antecedents = np.flatnonzero(mass)
-        self.weight, self.weight_alike = ((of**params.antecedent_exponent).astype(np.float32) for of in (mass, replaced))
+        self.weight, self.weight_alike = (
+            (of**params.antecedent_exponent).astype(np.float32) for of in (mass, replaced)
+        )
         self._epoch = 0
 
     def __len__(self) -> int:
@@ -57,12 +59,12 @@ class Batches:
         rows, replaced = self.pairs[antecedent], self.alike[antecedent]
         taken = np.unique(np.concatenate([rows.indices, replaced.indices]))
         hard = np.isin(self.category, np.unique(self.category[antecedent])) & (self.category > 0)
-        hard[taken] = True  # what goes with one antecedent is hard to tell from what replaces it, and the other way round
+        hard[taken] = True  # what goes with one antecedent and what replaces it are hard to tell apart
         candidates, extra = self.candidates.choose(taken, rng, hard)
         around = self.around.take(antecedent).thinned(self.params.edge_dropout, rng)
         parts = antecedent, candidates, around.near.ravel(), [0]
-        nodes, places = np.unique(np.concatenate(parts), return_inverse=True)
-        places = np.split(places.astype(np.int32), np.cumsum([len(part) for part in parts[:-1]]))
+        nodes, found = np.unique(np.concatenate(parts), return_inverse=True)
+        places = np.split(found.astype(np.int32), np.cumsum([len(part) for part in parts[:-1]]))
         x = {
             "nodes": nodes.astype(np.int32),
             "antecedent": places[0],

@@ -39,29 +39,39 @@ def train(dataset: Dataset, params: AssociationParams, choices: dict[str, float]
     Raises:
         NothingToLearn: no basket holds two products.
     """
+    network, batches = begin(dataset, params)
+    met = dataset.products.met[:, None]
+
+    def roles() -> Roles:
+        vectors = {name: of * met for name, of in network.vectors().items()}  # 0 of new products: theirs are noise
+        return Roles.of(vectors, batches.log_share, dataset, params, choices)
+
+    measured = callbacks(lambda cases: roles().scores(cases.histories, cases.demand), validation, params.patience)
+    rows = fit(network, batches, int(choices["epochs"]), measured)
+    mass = np.asarray(batches.pairs.sum(axis=0) + batches.pairs.sum(axis=1)).ravel()
+    kept = foretold(roles(), dataset.products, mass, np.log1p(dataset.demand.last(params.trend_days)))
+    kept = kept if validation is None else choose(kept, params, validation)
+    made = {"epochs": kept_epochs(rows), "popularity": float(kept.popularity), "trend": float(kept.trend)}
+    return Trained(kept, made, rows)
+
+
+def begin(dataset: Dataset, params: AssociationParams) -> tuple[AssociationNetwork, Batches]:
+    """An untrained network and what it learns from.
+
+    Raises:
+        NothingToLearn: no basket holds two products.
+    """
     prepare(params.seed)
     pairs = one_number(dataset)
     if not pairs.nnz:
         raise NothingToLearn("no basket holds two known products: an association network has nothing to learn")
     alike, around = substitutes(dataset), Neighbourhood.of(dataset, params.neighbours)
     log.info("%d directed pairs, %d of substitutes; edges: %s", pairs.nnz, alike.nnz, ", ".join(around.relations))
-    batches = Batches(pairs, alike, around, dataset.products, params)
+    params = params if alike.nnz else params.model_copy(update={"alike_weight": 0.0})
     network = AssociationNetwork(dataset.products, around, params)
     optimizer = keras.optimizers.AdamW(params.learning_rate, weight_decay=params.weight_decay)
     network.compile(optimizer=optimizer, jit_compile=False)
-    met = dataset.products.met[:, None]
-
-    def roles() -> Roles:
-        vectors = [role * met for role in network.vectors()]  # 0 of new products: theirs are noise
-        return Roles.of(vectors, batches.log_share, dataset, params, choices)
-
-    measured = callbacks(lambda cases: roles().scores(cases.histories, cases.demand), validation, params.patience)
-    rows = fit(network, batches, int(choices["epochs"]), measured)
-    mass = np.asarray(pairs.sum(axis=0) + pairs.sum(axis=1)).ravel()
-    kept = foretold(roles(), dataset.products, mass, np.log1p(dataset.demand.last(params.trend_days)))
-    kept = kept if validation is None else choose(kept, params, validation)
-    made = {"epochs": kept_epochs(rows), "popularity": float(kept.popularity), "trend": float(kept.trend)}
-    return Trained(kept, made, rows)
+    return network, Batches(pairs, alike, around, dataset.products, params)
 
 
 def substitutes(dataset: Dataset) -> sp.csr_array:

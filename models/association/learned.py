@@ -1,6 +1,6 @@
 """Source and target vectors of products, and scores from them in NumPy."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
@@ -35,15 +35,17 @@ class Roles:
     @classmethod
     def of(
         cls,
-        vectors: Sequence[NDArray[np.float32]],
+        vectors: Mapping[str, NDArray[np.float32]],
         log_share: NDArray[np.float32],
         dataset: Dataset,
         params: AssociationParams,
         choices: dict[str, float],
     ) -> Self:
-        """Of source, target and alike; with the exponents of `choices`. New products have no demand."""
+        """`vectors` are `source`, `target`, `alike`; exponents those of `choices`. New products have no demand."""
         return cls(
-            *vectors,
+            vectors["source"],
+            vectors["target"],
+            vectors["alike"],
             log_share,
             np.zeros_like(log_share),
             dataset.kind_weight,
@@ -82,7 +84,7 @@ class Roles:
         return np.einsum("pd,pd->p", self.alike[a], self.alike[b])
 
     def associations(self, a: NDArray[np.integer], b: NDArray[np.integer]) -> NDArray[np.float32]:
-        """(pairs,) g(x_a, x_b), the cosine of what two products are in all roles, in [-1, 1]; 0 of what has no vector."""
+        """(pairs,) g(x_a, x_b), the cosine of all that two products are, in [-1, 1]; 0 where there is no vector."""
         x = np.concatenate([self.source, self.target, self.alike], axis=1)
         x = x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-9)
         return np.einsum("pd,pd->p", x[a], x[b])

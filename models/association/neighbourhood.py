@@ -8,11 +8,8 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from tandem.features.dataset import Dataset
-from tandem.features.graph import KINDS, edges
+from tandem.features.graph import DIRECTED, KINDS, edges
 from tandem.features.pairs import Pairs
-
-SYMMETRIC = ("together", "viewed")
-"""Kinds whose edges say the same in both directions."""
 
 
 @dataclass(frozen=True)
@@ -27,13 +24,13 @@ class Neighbourhood:
     @classmethod
     def of(cls, dataset: Dataset, k: int) -> Self:
         """The k neighbours with the largest weighted cosine, by every relation that has edges."""
-        found = {}
+        found: dict[str, sp.csr_array] = {}
         for kind in KINDS:
             pairs = edges(dataset, kind)
             if len(pairs):
                 weights = _cosines(pairs)
                 found[kind] = weights
-                if kind not in SYMMETRIC:
+                if kind in DIRECTED:
                     found[f"{kind}, reversed"] = sp.csr_array(weights.T)
         columns = [_largest(weights, k) for weights in found.values()] or [_nothing(dataset.vocabulary.size)]
         near, strength = (np.concatenate(of, axis=1) for of in zip(*columns, strict=True))
@@ -58,7 +55,7 @@ def _cosines(pairs: Pairs) -> sp.csr_array:
 
 
 def _largest(weights: sp.csr_array, k: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-    """(products, k) the largest entries of each row, largest first, of equals the first; and their share of the row's."""
+    """(products, k) the largest entries of each row, largest first, of equals the first; and beside the largest."""
     row = np.repeat(np.arange(weights.shape[0]), np.diff(weights.indptr))
     order = np.lexsort((weights.indices, -weights.data, row))
     place = np.arange(len(order)) - weights.indptr[row]
@@ -67,7 +64,7 @@ def _largest(weights: sp.csr_array, k: int) -> tuple[NDArray[np.int32], NDArray[
     strength = np.zeros((weights.shape[0], k), np.float32)
     near[row[kept], place[place < k]] = weights.indices[kept]
     strength[row[kept], place[place < k]] = weights.data[kept]
-    return near, strength / np.maximum(strength[:, :1], 1e-30)
+    return near, (strength / np.maximum(strength[:, :1], 1e-30)).astype(np.float32)
 
 
 def _nothing(products: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:

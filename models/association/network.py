@@ -45,8 +45,8 @@ class AssociationNetwork(keras.Model):
 
     s, t and z are id vector + network of X in that role; m_i is what the neighbours of i in the graph say.
     Trained as log P(j | i) = A_ij + log q_j + constant, so that A says how much more often j goes with i than
-    its popularity q explains; B likewise of what is bought instead. What a product that nobody met learns here is noise;
-    `newcomers` puts a forecast in its place.
+    its popularity q explains; B likewise of what is bought instead. What a product that nobody met learns here is
+    noise; `newcomers` puts a forecast in its place.
     """
 
     def __init__(
@@ -55,7 +55,8 @@ class AssociationNetwork(keras.Model):
         super().__init__(**kwargs)
         self.params = params
         self.described = FusedProducts(features, params.hidden, params.modalities)
-        self.roles = [Role(len(features), params, params.seed + n) for n in range(len(ROLES))]
+        self.names = ROLES if params.alike_weight else ROLES[:2]
+        self.roles = [Role(len(features), params, params.seed + n) for n in range(len(self.names))]
         self.around = around
         if params.graph != "none":
             self.neighbours = Neighbours(around.relation, params.dim, params.heads, params.graph == "attention")
@@ -64,10 +65,10 @@ class AssociationNetwork(keras.Model):
         """Nothing is left to do: the constructor makes every weight."""
         self.built = True
 
-    def of_nodes(self, nodes: Any, training: bool = False) -> list[Any]:
-        """(nodes, dim) in each of ROLES, before anybody listens to neighbours."""
+    def of_nodes(self, nodes: Any, training: bool = False) -> dict[str, Any]:
+        """(nodes, dim) by role, before anybody listens to neighbours; without `alike_weight` none is alike."""
         x = self.described.table(nodes)  # (nodes, hidden)
-        return [role(x, nodes, training=training) for role in self.roles]
+        return {name: role(x, nodes, training=training) for name, role in zip(self.names, self.roles, strict=True)}
 
     def listening(self, own: Any, source: Any, target: Any, near: Any, strength: Any) -> Any:
         """(batch, dim) sources after they have heard their neighbours."""
@@ -75,40 +76,44 @@ class AssociationNetwork(keras.Model):
             return own
         return own + self.neighbours(own, source, target, near, strength)
 
-    def vectors(self) -> list[NDArray[np.float32]]:
-        """(products, dim) in each of ROLES."""
-        source, target, alike = self.of_nodes(np.arange(len(self.around.near)))
+    def vectors(self) -> dict[str, NDArray[np.float32]]:
+        """(products, dim) in each of ROLES, 0 in one that was not learned."""
+        of = self.of_nodes(np.arange(len(self.around.near)))
+        source, target = of["source"], of["target"]
         blocks = []
         for begin in range(0, len(self.around.near), BLOCK):
             rows = slice(begin, begin + BLOCK)
             near, strength = self.around.near[rows], self.around.strength[rows]
             blocks.append(np.asarray(self.listening(source[rows], source, target, near, strength)))
-        return [np.concatenate(blocks), np.asarray(target), np.asarray(alike)]
+        alike = np.asarray(of.get("alike", ops.zeros_like(source)))
+        return {"source": np.concatenate(blocks), "target": np.asarray(target), "alike": alike}
 
     def call(self, x: dict[str, Any], training: bool = False) -> dict[str, Any]:
         """(antecedents, candidates) logits of what goes with each antecedent, and of what replaces it.
 
         `nodes` are the products of the batch; `antecedent`, `candidates` and `near` are places among them.
         """
-        source, target, alike = self.of_nodes(x["nodes"], training=training)  # (nodes, dim) each
-        own = ops.take(source, x["antecedent"], axis=0)  # (antecedents, dim)
-        own = self.listening(own, source, target, x["near"], x["strength"])
+        of = self.of_nodes(x["nodes"], training=training)  # (nodes, dim) each
+        own = ops.take(of["source"], x["antecedent"], axis=0)  # (antecedents, dim)
+        own = self.listening(own, of["source"], of["target"], x["near"], x["strength"])
         itself = ops.equal(x["antecedent"][:, None], x["candidates"][None, :])  # (antecedents, candidates)
 
         def logits(vectors: Any, others: Any, log_share: Any) -> Any:
             others = ops.take(others, x["candidates"], axis=0)  # (candidates, dim)
             return ops.where(itself, NEVER, ops.matmul(vectors, ops.transpose(others)) + log_share)
 
-        replaced = ops.take(alike, x["antecedent"], axis=0)  # (antecedents, dim)
-        return {
-            "goes_with": logits(own, target, x["log_share"]),
-            "replaces": logits(replaced, alike, x["log_share_alike"]),
-        }
+        found = {"goes_with": logits(own, of["target"], x["log_share"])}
+        if "alike" in of:
+            replaced = ops.take(of["alike"], x["antecedent"], axis=0)  # (antecedents, dim)
+            found["replaces"] = logits(replaced, of["alike"], x["log_share_alike"])
+        return found
 
     def compute_loss(self, x: Any = None, y: Any = None, y_pred: Any = None, *_: Any, **__: Any) -> Any:
         """Weighted mean of the antecedents' softmax losses, sampled when the batch names draws."""
         loss = self._mean("goes_with", "weight", x, y, y_pred)
-        return loss + self.params.alike_weight * self._mean("replaces", "weight_alike", x, y, y_pred)
+        if "replaces" in y_pred:
+            loss = loss + self.params.alike_weight * self._mean("replaces", "weight_alike", x, y, y_pred)
+        return loss
 
     def _mean(self, name: str, weight: str, x: Any, y: Any, y_pred: Any) -> Any:
         losses = softmax(y_pred[name], y[name], x)  # (antecedents,)

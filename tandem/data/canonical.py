@@ -23,7 +23,7 @@ from tandem.data import categories, choices, cleaning, exports, inferred, output
 from tandem.data.engine import Engine, EngineName, open_engine
 from tandem.data.entries import Picture
 from tandem.data.increments import Increment
-from tandem.data.parts import KEPT, SCRATCH, Part, Parts, RawFile
+from tandem.data.parts import KEPT, SCRATCH, Part, Parts, RawFile, identities
 from tandem.data.records import Keep, before
 from tandem.data.settling import Settled
 from tandem.data.sources import Source
@@ -84,8 +84,8 @@ def make(
     for block in source.users:
         attributes.allowed(block.attributes, params.privacy.user_attributes)
     found = exports.find(source, raw)
-    with open_engine(source.timezone, parts / SCRATCH, engine_name) as engine:
-        read = _read(engine, source, found, Parts(engine, parts, source, raw, key, params, keep))
+    with identities(found.paths) as identity, open_engine(source.timezone, parts / SCRATCH, engine_name) as engine:
+        read = _read(engine, source, found, Parts(engine, parts, source, raw, key, params, keep, identity))
         events = [part.path for part in read["events"].parts] if "events" in read else []
         increment = Increment(engine, parts / KEPT, events, source, params)
         judged = {name: of.rows for name, of in read.items()}

@@ -41,6 +41,11 @@ class Exports(NamedTuple):
     of: dict[str, list[tuple[Block, list[Export]]]]  # by table
     unmapped: list[str]
 
+    @property
+    def paths(self) -> set[Path]:
+        """Where those of the blocks lie; several may lie in one archive."""
+        return {export.path for blocks in self.of.values() for _, found in blocks for export in found}
+
 
 def find(source: Source, folder: Path) -> Exports:
     """The raw files below `folder` by table and block, in order of their names. Hidden files do not count.

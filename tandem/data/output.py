@@ -2,9 +2,11 @@
 
 import json
 from collections.abc import Iterator
+from itertools import pairwise
 
 import ibis.expr.types as ir
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from tandem.data import schema
 from tandem.data.engine import Engine
@@ -57,10 +59,13 @@ def _with_json(batch: pa.RecordBatch) -> pa.RecordBatch:
     """The batch with its maps as JSON objects, names in alphabetical order."""
     for place, field in enumerate(batch.schema):
         if pa.types.is_map(field.type):
-            texts = [None if cells is None else _json(dict(cells)) for cells in batch.column(place).to_pylist()]
-            batch = batch.set_column(place, field.name, pa.array(texts, pa.string()))
+            batch = batch.set_column(place, field.name, _json(batch.column(place)))
     return batch
 
 
-def _json(cells: dict[str, str | None]) -> str:
-    return json.dumps(cells, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+def _json(maps: pa.MapArray) -> pa.Array:
+    """Each map as a JSON object; missing ones stay missing."""
+    encode = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode
+    names, cells, ends = maps.keys.to_pylist(), maps.items.to_pylist(), maps.offsets.to_pylist()
+    texts = [encode(dict(zip(names[a:b], cells[a:b], strict=True))) for a, b in pairwise(ends)]
+    return pc.if_else(maps.is_valid(), pa.array(texts, pa.string()), None)

@@ -9,7 +9,9 @@ import hashlib
 import json
 import logging
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +38,12 @@ KEPT = "kept"
 SHOWN = 10
 """New keys of JSON that are told by name."""
 
+THREADS = 2
+"""That read and hash raw files."""
+
+Identity = tuple[str, int]
+"""SHA-256 and size of a raw file."""
+
 WAY_OUT = "If the file should not have come in: docs/intake.md says how to take it out again."
 
 
@@ -60,6 +68,21 @@ class Part:
     columns: list[str]  # raw ones, of all files together
 
 
+@contextmanager
+def identities(paths: Iterable[Path]) -> Iterator[Callable[[Path], Identity]]:
+    """What tells the identity of each raw file: all are hashed meanwhile, in threads; who asks for one waits for it.
+
+    Raises:
+        SourceError: when it is asked for: a file cannot be read.
+    """
+    pool = ThreadPoolExecutor(THREADS, thread_name_prefix="hash")
+    try:
+        found = {path: pool.submit(_identity, path) for path in paths}
+        yield lambda path: found[path].result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
 class Parts:
     """The parts of a source's blocks, in a folder of their own.
 
@@ -71,6 +94,7 @@ class Parts:
         key: makes the users' pseudonyms.
         params: what is cleaned and masked while reading.
         keep: is told of each user's id and pseudonym, if given.
+        identity: of each of its raw files, as `identities` tells.
     """
 
     def __init__(
@@ -82,9 +106,10 @@ class Parts:
         key: bytes,
         params: IngestParams,
         keep: Keep | None,
+        identity: Callable[[Path], Identity],
     ) -> None:
         self._engine, self._folder, self._source, self._raw = engine, folder, source, raw
-        self._key, self._params, self._keep = key, params, keep
+        self._key, self._params, self._keep, self._identity = key, params, keep, identity
         here = Path(__file__).parent
         self._code = [files.hash_folder(folder) for folder in (here, here.with_name("privacy"))]
 
@@ -95,7 +120,7 @@ class Parts:
             SourceError: a file is not as the block describes it, or its columns are not those of the files before.
         """
         folder = self._folder / f"{block.table.name}-{self._fingerprint(block)}"
-        of_path = {path: _identity(path) for path in {export.path for export in found}}
+        of_path = {path: self._identity(path) for path in {export.path for export in found}}
         here = {export.name: of_path[export.path] for export in found}
         parts = [part for part in _index(folder) if _still(part, here)]
         known = {file.name for part in parts for file in part.files}
@@ -126,7 +151,7 @@ class Parts:
         block: Block,
         new: list[Export],
         columns: list[str],
-        here: dict[str, tuple[str, int]],
+        here: dict[str, Identity],
         folder: Path,
     ) -> Part:
         told = self._source.products_from_events
@@ -187,15 +212,14 @@ def _entry(part: Part) -> dict[str, object]:
     }
 
 
-def _identity(path: Path) -> tuple[str, int]:
-    """Hash and size of the raw file."""
+def _identity(path: Path) -> Identity:
     try:
         return files.hash_file(path), path.stat().st_size
     except OSError as error:
         raise SourceError(f"{path} cannot be read: {error.strerror}") from None
 
 
-def _still(part: Part, here: dict[str, tuple[str, int]]) -> bool:
+def _still(part: Part, here: dict[str, Identity]) -> bool:
     """Whether every file of the part is still there with the same content."""
     return part.path.exists() and all(here.get(file.name) == (file.sha256, file.bytes) for file in part.files)
 

@@ -34,9 +34,13 @@ class Ideal:
     @classmethod
     def of(cls, cases: Cases) -> "Ideal":
         """The ideal of cases in the vocabulary that defines the truth."""
-        gains = np.zeros((len(cases), DEPTH))
-        truth = cases.truth
-        for row in range(len(cases)):
+        return cls.of_truth(cases.truth)
+
+    @classmethod
+    def of_truth(cls, truth: sp.csr_array) -> "Ideal":
+        """The same of a truth (cases, products) alone."""
+        gains = np.zeros((truth.shape[0], DEPTH))
+        for row in range(len(gains)):
             best = np.sort(truth.data[truth.indptr[row] : truth.indptr[row + 1]])[::-1][:DEPTH]
             gains[row, : len(best)] = best
         return cls(gains, np.diff(truth.indptr).astype(np.int64), truth.shape[1] - 1)

@@ -1,5 +1,6 @@
 """How sure a mean over cases is: percentile bootstrap intervals, paired where two rankers meet."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,14 +53,15 @@ def difference(
     return intervals(paired, resamples=resamples, confidence=confidence, seed=seed)[0]
 
 
-def _resampled_means(values: NDArray[np.float64], resamples: int, rng: np.random.Generator) -> NDArray[np.float64]:
-    """(resamples, columns): each resample draws as many cases as there are, with replacement."""
-    cases = len(values)
+def resamples_of(cases: int, resamples: int, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
+    """Blocks (draws, cases) of how often each resample holds each case; it draws as many as there are."""
     at_once = max(1, BLOCK_CELLS // cases)
-    means = []
     for start in range(0, resamples, at_once):
         draws = min(at_once, resamples - start)
         drawn = rng.integers(cases, size=(draws, cases)) + cases * np.arange(draws)[:, None]
-        counts = np.bincount(drawn.ravel(), minlength=draws * cases).reshape(draws, cases)
-        means.append(counts @ values / cases)
-    return np.concatenate(means)
+        yield np.bincount(drawn.ravel(), minlength=draws * cases).reshape(draws, cases)
+
+
+def _resampled_means(values: NDArray[np.float64], resamples: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    """(resamples, columns)."""
+    return np.concatenate([counts @ values / len(values) for counts in resamples_of(len(values), resamples, rng)])

@@ -10,9 +10,11 @@ bought together minus viewed together); here against chance, and lifts against e
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Literal, TypeVar
 
 import numpy as np
+import scipy.sparse as sp
 import scipy.stats
 from numpy.typing import NDArray
 
@@ -53,8 +55,12 @@ Evidence = Mapping[Kind, Pairs]
 """The same pairs counted by each kind of edge, 0 where a kind has none."""
 
 
+@lru_cache(maxsize=2)
 def label(dataset: Dataset) -> Relations:
-    """Relations by views and purchases; in a shop that knows no views substitutes by what serves the same need."""
+    """Relations by views and purchases; in a shop that knows no views substitutes by what serves the same need.
+
+    Remembered for the two datasets that take turns.
+    """
     found = evidence(dataset)
     if len(dataset.views):
         return _by_views(found, dataset.params.graph.false_discovery)
@@ -67,12 +73,12 @@ def evidence(dataset: Dataset) -> Evidence:
     Rows are those of `strength.given_sizes`, by which chance is judged.
     """
     counted = {kind: edges(dataset, kind) for kind in KINDS}
-    size = dataset.vocabulary.size
-    ways = [(pairs.a, pairs.b) for pairs in counted.values()]
-    ways += [(counted[kind].b, counted[kind].a) for kind in DIRECTED]
-    keys = [x.astype(np.int64) * size + y for x, y in ways]
-    a, b = np.divmod(np.unique(np.concatenate(keys)), size)
-    a, b = a.astype(np.int32), b.astype(np.int32)
+    joined = sp.csr_array((dataset.vocabulary.size,) * 2)
+    for kind, pairs in counted.items():
+        there = pairs.matrix(np.ones(len(pairs)))
+        joined = joined + there + there.T if kind in DIRECTED else joined + there
+    joined.sort_indices()
+    a, b = (of.astype(np.int32) for of in joined.tocoo().coords)
     return {kind: strength.given_sizes(at(pairs, a, b)) for kind, pairs in counted.items()}
 
 
@@ -203,15 +209,6 @@ def same_need(dataset: Dataset, a: NDArray[np.int32], b: NDArray[np.int32]) -> F
         alike |= cosines(products.text, a, b) >= params.need_cosine
     gap = np.abs(products.price[a, 0] - products.price[b, 0])
     return alike & ~(gap > params.price_band)
-
-
-def cosines(vectors: NDArray[np.float32], a: NDArray[np.integer], b: NDArray[np.integer]) -> NDArray[np.float32]:
-    """(pairs,) of vectors of length 1; NaN where one is not known. Block by block: pairs are many, and vectors long."""
-    found = np.empty(len(a), np.float32)
-    for begin in range(0, len(a), BLOCK):
-        some = slice(begin, begin + BLOCK)
-        np.einsum("pd,pd->p", vectors[a[some]], vectors[b[some]], out=found[some])
-    return found
 
 
 def narrowest(products: ProductFeatures) -> NDArray[np.int64]:

@@ -45,3 +45,13 @@ def test_drawing_everything_once_is_the_full_softmax(values: list[float], produc
     drawn = np.array([0.0] + [1.0] * 6, np.float32)
     sampled = losses.sampled_softmax(logits[:, columns], taken[:, columns], drawn, np.zeros(7, np.float32))
     assert float(sampled[0]) == pytest.approx(full, abs=1e-5)
+
+
+def test_a_question_that_took_nothing_costs_nothing() -> None:
+    assert float(losses.full_softmax(np.ones((1, 3), np.float32), np.zeros((1, 3), np.float32))[0]) == 0
+
+
+def test_shares_are_a_softmax_over_what_is_allowed() -> None:
+    logits = np.log(np.array([[1.0, 3.0, 100.0], [1.0, 1.0, 1.0]], np.float32))
+    allowed = np.array([[1.0, 1.0, 0.0], [0.0, 0.0, 0.0]], np.float32)
+    assert np.asarray(losses.shares(logits, allowed)) == pytest.approx(np.array([[0.25, 0.75, 0], [0, 0, 0]]))

@@ -72,3 +72,10 @@ def test_a_known_zero_is_not_a_missing_value() -> None:
 
 def test_without_any_modality_vectors_are_zero() -> None:
     assert np.asarray(FusedProducts(features(), 5, ("brand", "sales")).table()).tolist() == np.zeros((4, 5)).tolist()
+
+
+def test_rows_are_those_of_the_whole_table(fused: FusedProducts) -> None:
+    rows = np.array([2, 0, 1, 2])
+    assert np.asarray(fused.table(rows)) == pytest.approx(np.asarray(fused.table())[rows], abs=1e-6)
+    nothing = FusedProducts(features(), 5, ("brand",))
+    assert np.asarray(nothing.table(rows)).shape == (4, 5)

@@ -104,26 +104,27 @@ class DuckDb:
 
 @contextmanager
 def opened(timezone: str, scratch: Path) -> Iterator[DuckDb]:
-    """An empty database in the folder `scratch`, closed at the end."""
-    with connected(timezone, MEMORY, scratch / "spilled", scratch / "tables.duckdb") as database:
+    """An empty database, closed at the end; what does not fit into memory lies in the folder `scratch`."""
+    with connected(timezone, MEMORY, scratch) as database:
         database.con.execute("SET preserve_insertion_order = false")  # what has an order is asked for it
         yield DuckDb(database, timezone)
 
 
 @contextmanager
-def connected(timezone: str, memory: str, spilled: Path, database: Path | str = ":memory:") -> Iterator[Backend]:
+def connected(timezone: str, memory: str, spilled: Path) -> Iterator[Backend]:
     """An empty database, closed at the end; a time without zone is local time of `timezone`.
+
+    It has no file: DuckDB would compress what is stored there, and that costs as much as computing it.
 
     Args:
         timezone: name of the IANA list.
         memory: what it may hold in memory, such as `2GB`.
         spilled: folder for the rest.
-        database: its file; by default it is nowhere but in memory and `spilled`.
     """
     with warnings.catch_warnings():
         # Ibis 12 asks DuckDB 2 for it
         warnings.filterwarnings("ignore", "fetch_(arrow_table|record_batch)", DeprecationWarning)
-        backend = ibis.duckdb.connect(database, memory_limit=memory, temp_directory=str(spilled))
+        backend = ibis.duckdb.connect(memory_limit=memory, temp_directory=str(spilled))
         try:
             backend.con.execute("SET enable_progress_bar = false")
             backend.con.execute("SET TimeZone = ?", [timezone])

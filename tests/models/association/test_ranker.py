@@ -142,3 +142,27 @@ def test_a_phone_that_nobody_met_finds_the_case_of_the_phones_it_looks_like(make
     ranker = make().fit(known.with_vectors(text, known.products.picture))
     best = top_k(ranker.scores(_asked(known, new), known.demand), 1)[:, 0]
     assert known.vocabulary.decode(best) == ["c0", "c1", "c2"]
+
+
+def test_what_is_bought_instead_is_alike_and_what_goes_with_it_is_not(make, shop) -> None:
+    """Customers look at both teas of a kind and buy one of them, with the kind's cup."""
+    rows = []
+    for n in range(180):
+        kind, chosen = n % 3, (n // 3) % 2
+        rows += [(f"u{n}", f"tea{kind}-{which}", "view", float(n % 20), None) for which in (0, 1)]
+        rows += [
+            (f"u{n}", product, "purchase", float(n % 20), f"o{n}") for product in (f"tea{kind}-{chosen}", f"cup{kind}")
+        ]
+    known = shop(rows, 21)
+    roles = make(alike_weight=1.0).fit(known)._learned()
+    teas = known.vocabulary.encode([f"tea{kind}-{which}" for kind in range(3) for which in (0, 1)])
+    cups = known.vocabulary.encode([f"cup{kind}" for kind in range(3) for _ in (0, 1)])
+    others = teas[[1, 0, 3, 2, 5, 4]]
+    assert roles.substitutes(teas, others) == pytest.approx(roles.substitutes(others, teas))
+    assert (roles.substitutes(teas, others) > roles.substitutes(teas, cups) + 1).all()
+    assert (roles.complements(teas, cups) > roles.complements(teas, others) + 1).all()
+    assert (np.abs(roles.associations(teas, others)) <= 1).all()
+
+
+def test_without_substitutes_nothing_is_alike(paired: Association) -> None:
+    assert not paired._learned().alike.any()

@@ -9,6 +9,7 @@ import pytest
 from tandem.data import canonical as module
 from tandem.data import exports
 from tandem.data.engines.duckdb import DuckDb
+from tandem.data.parts import identities
 from tandem.data.records import ROWS
 from tandem.data.sources import Source
 from tandem.errors import SourceError
@@ -63,6 +64,16 @@ def test_a_day_that_comes_later_is_read_alone_and_the_tables_are_those_of_a_rebu
         grown = make(shop, work)
         assert reads == [name]
         assert grown == make(shop, work, out="anew", parts=f"parts-{name}")
+
+
+def test_raw_files_are_hashed_meanwhile_and_one_that_cannot_be_read_is_told_when_it_is_asked_for(tmp_path) -> None:
+    here, absent = tmp_path / "here.csv", tmp_path / "absent.csv"
+    here.write_bytes(b"abc")
+    with identities([absent, here]) as identity:
+        digest, size = identity(here)
+        assert (digest[:16], size) == ("ba7816bf8f01cfea", 3)  # FIPS 180-2, appendix B.1
+        with pytest.raises(SourceError, match=r"absent\.csv cannot be read"):
+            identity(absent)
 
 
 def test_a_fault_far_down_in_a_file_is_told_like_one_at_its_top(shop, work) -> None:

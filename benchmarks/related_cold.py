@@ -1,0 +1,138 @@
+"""What goes with a product on its first day: products of Online Retail that no basket held before, by ten monthly cuts.
+
+    python -m benchmarks.related_cold
+
+Cuts at the 1st of February to November 2011, judged by the month after each: relevant from 3 later baskets on, among
+products that were sold before. T1 and T2 as in `benchmarks.related`. The blend learns its weights in the month before
+the cut: for T1, for T2, or one set for both. Cases of all cuts are pooled; intervals: 95 %, bootstrap over cases.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from benchmarks import online_retail
+from benchmarks.related import BOOTSTRAP, METRICS, NAMES, NDCG, PLACES, Values, judged, of_cases, row
+from benchmarks.related_rankers import unit
+from benchmarks.related_shops import features, reads, with_text
+from tandem.evaluation import cases
+from tandem.evaluation.cases import Cases
+from tandem.evaluation.metrics import rank
+from tandem.evaluation.significance import difference
+from tandem.features import dataset, histories, text
+from tandem.features.dataset import Dataset
+from tandem.features.demand import Demand
+from tandem.features.histories import Histories
+from tandem.params import BlendParams, CountingParams
+from tandem.ranking.blend import Blend, Component
+from tandem.ranking.content import CosineOfLike, NearText
+from tandem.settings import quiet
+
+CUTS = pd.date_range("2011-02-01", "2011-11-01", freq="MS", tz="UTC")
+MIN_COUNT, DAYS, EXPONENT, ASYMMETRY = 3, 30, 0.3, (0.7,)
+
+
+@dataclass(frozen=True)
+class Plain:
+    """A ranker that is one function of the products asked about and the demand."""
+
+    told: Callable[[NDArray[np.integer], Demand], NDArray[np.floating]]
+
+    def scores(self, histories: Histories, demand: Demand) -> NDArray[np.float32]:
+        """(users, products)."""
+        return np.asarray(self.told(histories.product, demand), np.float32)
+
+
+def known_at(events: pd.DataFrame, products: pd.DataFrame, at: pd.Timestamp) -> Dataset:
+    """What was sold before, and of what sells in the month after its title."""
+    until = at + pd.DateOffset(months=1)
+    sheet = products[products["product_id"].isin(events.loc[events["time"] < until, "product_id"])]
+    return with_text(dataset.build(events, sheet, at, features(new_products=True)), products)
+
+
+def asked_at(known: Dataset, events: pd.DataFrame, at: pd.Timestamp) -> dict[str, Cases]:
+    """What the month after says of each view, of consequents that were sold before."""
+    window = events[(events["time"] >= at) & (events["time"] < at + pd.DateOffset(months=1))]
+    return {view: warm(of, known) for view, of in cases.views("related", known, window, min_count=MIN_COUNT).items()}
+
+
+def warm(of: Cases, known: Dataset) -> Cases:
+    """Only products that were sold before may be answered."""
+    met = known.products.met.astype(np.float64)[None]
+    truth = sp.csr_array(of.truth.multiply(met))
+    truth.eliminate_zeros()
+    masked = sp.csr_array(of.masked + sp.csr_array(np.tile(1 - met, (len(of), 1))))
+    return replace(of, truth=truth, masked=masked).take(np.flatnonzero(np.diff(truth.indptr)))
+
+
+def both(of: dict[str, Cases]) -> Cases:
+    """The cases of all views, one below the other."""
+    asked = np.concatenate([one.histories.product for one in of.values()])
+    first = next(iter(of.values()))
+    return Cases(
+        histories.of_products(asked, first.histories.products, first.demand.as_of_us),
+        first.demand,
+        sp.csr_array(sp.vstack([one.truth for one in of.values()])),
+        sp.csr_array(sp.vstack([one.masked for one in of.values()])),
+    )
+
+
+def of_cut(events: pd.DataFrame, products: pd.DataFrame, at: pd.Timestamp) -> dict[str, dict[str, Values]]:
+    """By view and ranker, the metrics of the cut's cold products."""
+    before = at - pd.DateOffset(months=1)
+    trial, known = (known_at(events, products, when) for when in (before, at))
+    chosen_on, asked = asked_at(trial, events, before), asked_at(known, events, at)
+    near = unit(reads().encode(text.of_products(products, known.vocabulary)))
+
+    def tempered(rows: NDArray[np.integer], demand: Demand) -> NDArray[np.floating]:
+        return np.maximum(near[rows] @ near.T, 0.0) * (demand.last(DAYS) + 1.0) ** EXPONENT
+
+    made = {
+        "popular_30d": Plain(lambda rows, demand: np.tile(demand.last(DAYS), (len(rows), 1))),
+        "minilm": Plain(lambda rows, demand: near[rows] @ near.T),
+        "minilm x popularity^.3": Plain(tempered),
+    }
+    counting, params = CountingParams.read().model_copy(update={"asymmetry": ASYMMETRY}), BlendParams.read()
+    for name, on in {
+        **{f"blend for {NAMES[v]}": of for v, of in chosen_on.items()},
+        "one blend": both(chosen_on),
+    }.items():
+        parts = [
+            Component(CosineOfLike(counting), of_content=True),
+            Component(NearText(counting), logs=False, of_content=True),
+        ]
+        made[name] = Blend(parts, params).fit(trial, on).refit(known)
+    found: dict[str, dict[str, Values]] = {}
+    for view, of in asked.items():
+        cold = of.take(np.flatnonzero(~known.products.met[of.histories.product]))
+        found[view] = {name: judged(rank(ranker, cold, PLACES), cold.truth) for name, ranker in made.items()}
+    return found
+
+
+def main() -> None:
+    """Print the table and what one blend has more than the simple methods."""
+    quiet()
+    logging.basicConfig(level=logging.WARNING)
+    events, products, _ = online_retail.read()
+    cuts = [of_cut(events, products, at) for at in CUTS]
+    pooled = {
+        view: {name: np.concatenate([cut[view][name] for cut in cuts]) for name in cuts[0][view]} for view in cuts[0]
+    }
+    print(row(["ranker", *(f"{NAMES[view]} {metric}" for view in pooled for metric in METRICS)]))
+    print(row(["---"] * (1 + len(pooled) * len(METRICS))))
+    for name in next(iter(pooled.values())):
+        print(row([name, *(cell for of in pooled.values() for cell in of_cases(of[name]))]))
+    for view, of in pooled.items():
+        print(f"\n{NAMES[view]}: {len(of['one blend'])} cases")
+        for name in of:
+            less = difference(of["one blend"][:, NDCG], of[name][:, NDCG], **BOOTSTRAP)
+            print(f"one blend less {name}: NDCG@10 {less.mean:+.3f} [{less.low:+.3f}, {less.high:+.3f}]")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,167 @@
+"""How well scores of pairs tell labels apart, and how far probabilities can be believed.
+
+The pairs of one product stand and fall together, so intervals resample products (antecedents) with all their pairs.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tandem.errors import EvaluationError
+from tandem.evaluation.significance import Interval, resamples_of
+
+Metric = Callable[["Ordered", NDArray[np.float64]], float]
+
+
+@dataclass(frozen=True)
+class Ordered:
+    """Labels in order of their score, highest first: sorted once for all resamples."""
+
+    label: NDArray[np.bool_]  # (pairs,)
+    ends: NDArray[np.int64]  # (distinct scores,) place of the last pair of each
+    order: NDArray[np.int64]  # (pairs,) where each stood before
+
+    @classmethod
+    def of(cls, label: NDArray, score: NDArray[np.floating]) -> "Ordered":
+        """Labels 0 or 1 by their scores.
+
+        Raises:
+            EvaluationError: sizes that differ, a score that is no number, or labels of one kind only.
+        """
+        if len(label) != len(score):
+            raise EvaluationError(f"{len(label)} labels and {len(score)} scores: one score for each label is needed")
+        if not np.isfinite(score).all():
+            raise EvaluationError(f"{(~np.isfinite(score)).sum()} of {len(score)} scores are no numbers")
+        truth = np.asarray(label).astype(bool)
+        if truth.all() or not truth.any():
+            raise EvaluationError(f"all {len(truth)} labels are alike: there is nothing to tell apart")
+        order = np.argsort(-np.asarray(score), kind="stable")
+        ends = np.append(np.flatnonzero(np.diff(np.asarray(score)[order])), len(order) - 1)
+        return cls(truth[order], ends, order)
+
+    def found(self, weight: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """(distinct scores,) weight of the true and of the false labels down to each score.
+
+        Args:
+            weight: (pairs,) in the order before sorting.
+        """
+        sorted_weight = weight[self.order]
+        true = np.cumsum(np.where(self.label, sorted_weight, 0.0))[self.ends]
+        return true, np.cumsum(sorted_weight)[self.ends] - true
+
+
+def roc_auc(ordered: Ordered, weight: NDArray[np.float64]) -> float:
+    """P(a true label scores above a false one), ties counting half; NaN where the weights leave one kind.
+
+    Equal to scikit-learn's `roc_auc_score` with `sample_weight`. Source: Hanley & McNeil 1982.
+    """
+    true, false = ordered.found(weight)
+    if not true[-1] or not false[-1]:
+        return float("nan")
+    steps = np.diff(false, prepend=0.0)
+    return float(steps @ (true - np.diff(true, prepend=0.0) / 2)) / float(true[-1] * false[-1])
+
+
+def average_precision(ordered: Ordered, weight: NDArray[np.float64]) -> float:
+    """Σ_n (R_n - R_{n-1}) P_n over the distinct scores, best first; NaN where the weights leave no true label.
+
+    Equal to scikit-learn's `average_precision_score` with `sample_weight`.
+    """
+    true, false = ordered.found(weight)
+    if not true[-1]:
+        return float("nan")
+    steps, total = np.diff(true, prepend=0.0), true + false
+    return float(steps @ (true / np.where(total > 0, total, 1.0))) / float(true[-1])
+
+
+def clustered(
+    metric: Metric,
+    label: NDArray,
+    score: NDArray[np.floating],
+    cluster: NDArray,
+    *,
+    resamples: int,
+    confidence: float,
+    seed: int,
+) -> Interval:
+    """The metric over all pairs, and its percentile bootstrap interval over clusters.
+
+    Args:
+        label: (pairs,) 0 or 1.
+        cluster: (pairs,) whatever names the antecedent.
+
+    Raises:
+        EvaluationError: as `Ordered.of`.
+
+    Source: the cluster bootstrap, Davison & Hinkley 1997, section 3.8.
+    """
+    return _interval([partial(metric, Ordered.of(label, score))], cluster, resamples, confidence, seed)
+
+
+def clustered_difference(
+    metric: Metric,
+    label: NDArray,
+    ours: NDArray[np.floating],
+    theirs: NDArray[np.floating],
+    cluster: NDArray,
+    *,
+    resamples: int,
+    confidence: float,
+    seed: int,
+) -> Interval:
+    """The same of ours - theirs on the same pairs: each resample is of the same products for both."""
+    pair = [partial(metric, Ordered.of(label, score)) for score in (ours, theirs)]
+    return _interval(pair, cluster, resamples, confidence, seed)
+
+
+def _interval(
+    metrics: Sequence[Callable[[NDArray[np.float64]], float]],
+    cluster: NDArray,
+    resamples: int,
+    confidence: float,
+    seed: int,
+) -> Interval:
+    """Of the first metric, less that of the second if there is one; resamples that leave one kind of label drop out."""
+    member = np.unique(cluster, return_inverse=True)[1].ravel()
+
+    def value(weight: NDArray[np.float64]) -> float:
+        first, *second = (metric(weight) for metric in metrics)
+        return first - sum(second)
+
+    blocks = resamples_of(int(member.max()) + 1, resamples, np.random.default_rng(seed))
+    drawn = np.array([value(counts[member].astype(np.float64)) for block in blocks for counts in block])
+    outside = (1 - confidence) / 2
+    low, high = np.nanquantile(drawn, [outside, 1 - outside])
+    return Interval(value(np.ones(len(member))), float(low), float(high))
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """What came true of what was said, by bins of the probability; bins without pairs are left out."""
+
+    count: NDArray[np.int64]  # (bins,)
+    said: NDArray[np.float64]  # (bins,) mean probability
+    true: NDArray[np.float64]  # (bins,) share that came true
+
+    @property
+    def ece(self) -> float:
+        """Expected calibration error: Σ_b count_b / N · |true_b - said_b|. Source: Naeini et al. 2015."""
+        return float(self.count @ np.abs(self.true - self.said) / self.count.sum())
+
+
+def reliability(label: NDArray, probability: NDArray[np.floating], bins: int = 15) -> Reliability:
+    """Bins of equal width over [0, 1].
+
+    Raises:
+        EvaluationError: no pair, or a probability outside [0, 1].
+    """
+    p = np.asarray(probability, np.float64)
+    if not len(p) or not ((p >= 0) & (p <= 1)).all():
+        raise EvaluationError(f"{len(p)} probabilities, of which {((p < 0) | (p > 1)).sum()} lie outside [0, 1]")
+    place = np.minimum((p * bins).astype(np.int64), bins - 1)
+    count = np.bincount(place, minlength=bins)
+    sums = [np.bincount(place, np.asarray(of, np.float64), bins)[count > 0] for of in (p, label)]
+    return Reliability(count[count > 0], sums[0] / count[count > 0], sums[1] / count[count > 0])

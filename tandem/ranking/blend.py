@@ -1,0 +1,277 @@
+"""One order out of many: what several rankers say of a pair, weighed by what came true in the validation window.
+
+score(i, j) = Σ_k (w_k + v_k a_i) x_k(i, j)
+
+x_k are the log or the plain score of each component, log counts of what the shop sold of j lately and ever, log of j's
+age, and for each of these 1 where it says nothing (its x_k is 0 there). a_i tells how well i is known: log(1 + baskets
+with it), standardised over the cases. So a product with few baskets leans on other components than one with many. A
+product without any has weights of its own, learned from the same cases with all that needs baskets of i left out.
+
+The weights are those of a conditional logit (`logit.py`) of the gains among the best candidates of each component. The
+first component goes almost free of its penalty: where cases are few, the order is the first component's.
+"""
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tandem import files
+from tandem.errors import EvaluationError, ReleaseError
+from tandem.evaluation.cases import Cases
+from tandem.features.dataset import Dataset
+from tandem.features.demand import Demand
+from tandem.features.histories import DAY_US, Histories
+from tandem.params import BlendParams
+from tandem.ranking.content import CosineOfLike, NearPicture, NearText, SameBrand, SameCategory
+from tandem.ranking.ease import BasketEase
+from tandem.ranking.logit import Choices, Weights, fit_weights
+from tandem.ranking.neighbours import CoCount, ItemToItem, WeightedCosine
+from tandem.ranking.ranker import Ranker, top_k
+
+log = logging.getLogger(__name__)
+
+BLOCK = 256
+"""Cases read at once."""
+
+
+@dataclass(frozen=True)
+class Component:
+    """A ranker as a blend reads it; a score of 0, of logs one that is not above 0, says that it knows nothing.
+
+    Rankers that count are read without their last word of recent demand, which has columns of its own.
+    """
+
+    ranker: Ranker
+    logs: bool = True  # the score's log counts
+    of_content: bool = False  # it needs no basket that held the product asked about
+
+    @property
+    def name(self) -> str:
+        """The ranker's."""
+        return self.ranker.name
+
+    def fit(self, dataset: Dataset, validation: Cases) -> "Component":
+        """With a ranker that made its choices on validation."""
+        return Component(self.ranker.fit(dataset, validation), self.logs, self.of_content)
+
+    def refit(self, dataset: Dataset) -> "Component":
+        """With a ranker of the same choices."""
+        return Component(self.ranker.refit(dataset), self.logs, self.of_content)
+
+    def read(self, histories: Histories, demand: Demand) -> NDArray[np.float32]:
+        """(users, products) the scores."""
+        counts = isinstance(self.ranker, ItemToItem)
+        return self.ranker.linear(histories) if counts else self.ranker.scores(histories, demand)  # type: ignore[attr-defined]
+
+    def columns(self, scores: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """The scores or their logs, 0 where nothing is known, and 1 there."""
+        known = scores > 0 if self.logs else scores != 0
+        return np.log(scores, where=known, out=np.zeros_like(scores)) if self.logs else scores, _as_float(~known)
+
+
+class Blend:
+    """What goes with a product by several rankers together."""
+
+    name = "blend"
+    tasks: ClassVar[tuple[str, ...]] = ("related",)
+    kinds: ClassVar[Mapping[str, type[Ranker]]] = {
+        kind.name: kind
+        for kind in (WeightedCosine, BasketEase, CoCount, CosineOfLike, NearText, NearPicture, SameCategory, SameBrand)
+    }
+    """Components that `load` knows, by name; a blend with others is a subclass that names them as well."""
+
+    def __init__(self, components: Sequence[Component], params: BlendParams) -> None:
+        self.components = tuple(components)
+        self.params = params
+        self.learned: dict[str, NDArray] = {}
+        self.weights: dict[str, Weights] = {}  # "warm" and "cold"
+        self.usual = (0.0, 1.0)  # mean and deviation of log(1 + baskets) over the cases
+
+    def fit(self, dataset: Dataset, validation: Cases | None = None) -> Self:
+        """Fit the components, then learn the weights from validation.
+
+        Raises:
+            EvaluationError: no validation case with a relevant candidate.
+        """
+        if validation is None or not len(validation):
+            raise EvaluationError("a blend learns its weights from validation cases, and there are none")
+        self.components = tuple(component.fit(dataset, validation) for component in self.components)
+        self.learned = _learn(dataset)
+        cases = validation.spread(self.params.max_cases)
+        evidence = self._evidence(cases.histories)
+        self.usual = float(evidence.mean()), float(evidence.std()) or 1.0
+        self.weights = {"warm": self._fit_weights(cases, False), "cold": self._fit_weights(cases, True)}
+        return self
+
+    def refit(self, dataset: Dataset) -> Self:
+        """A new blend: components learned from `dataset` with their choices, the weights as they are."""
+        again = type(self)([component.refit(dataset) for component in self.components], self.params)
+        again.learned, again.weights, again.usual = _learn(dataset), self.weights, self.usual
+        return again
+
+    def scores(self, histories: Histories, demand: Demand) -> NDArray[np.float32]:
+        """(users, products) by the weights of products with or without baskets, whichever the history holds.
+
+        Raises:
+            ReleaseError: neither fitted nor loaded.
+        """
+        if not self.weights:
+            raise ReleaseError(f"{self.name} has learned nothing yet: fit or load it first")
+        evidence = self._evidence(histories)
+        scores = np.zeros((len(histories), histories.products), np.float32)
+        for cold in (False, True):
+            rows = np.flatnonzero((evidence == 0) == cold)
+            if len(rows):
+                scores[rows] = self._of(histories.take(rows), demand, cold)
+        return scores
+
+    def because(self, histories: Histories, items: NDArray[np.integer]) -> NDArray[np.int32]:
+        """(users, k) what the first component says."""
+        return self.components[0].ranker.because(histories, items)
+
+    def save(self, folder: Path) -> None:
+        """Write blend.json, blend.npz and a folder for each component."""
+        arrays = {f"{of}_{name}": value for of, weights in self.weights.items() for name, value in _arrays(weights)}
+        files.write_arrays(folder / "blend.npz", usual=np.array(self.usual), **arrays, **self.learned)
+        told = [{"name": part.name, "logs": part.logs, "of_content": part.of_content} for part in self.components]
+        files.write_json({"params": self.params.model_dump(mode="json"), "components": told}, folder / "blend.json")
+        for part in self.components:
+            (folder / part.name).mkdir()
+            part.ranker.save(folder / part.name)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """The saved blend.
+
+        Raises:
+            ReleaseError: a component that this class does not know.
+        """
+        told, stored = files.read_json(folder / "blend.json"), files.read_arrays(folder / "blend.npz")
+        if unknown := {part["name"] for part in told["components"]} - set(cls.kinds):
+            raise ReleaseError(f"{folder}: components {sorted(unknown)} are none of {sorted(cls.kinds)}")
+        parts = [
+            Component(cls.kinds[part["name"]].load(folder / part["name"]), part["logs"], part["of_content"])
+            for part in told["components"]
+        ]
+        blend = cls(parts, BlendParams.parse(told["params"], str(folder / "blend.json")))
+        blend.usual = float(stored["usual"][0]), float(stored["usual"][1])
+        blend.learned = {name: stored[name] for name in ("kind_weight", "baskets", "first_us")}
+        blend.weights = {
+            of: Weights(stored[f"{of}_plain"], stored[f"{of}_by_known"], float(stored[f"{of}_l2"]))
+            for of in ("warm", "cold")
+        }
+        return blend
+
+    def column_names(self, cold: bool) -> list[str]:
+        """What the weights are of, in their order."""
+        of_product = [f"demand_{days}d" for days in self.params.demand_days] + ["baskets", "age"]
+        parts = [part.name for part in self.components if part.of_content or not cold]
+        return [name for part in (*parts, *of_product) for name in (part, f"no_{part}")]
+
+    def _of(self, histories: Histories, demand: Demand, cold: bool) -> NDArray[np.float32]:
+        blocks = []
+        for start in range(0, len(histories), BLOCK):
+            block = histories.take(np.arange(start, min(start + BLOCK, len(histories))))
+            columns = self._columns(self._read(block, demand, cold), demand)
+            blocks.append(self.weights["cold" if cold else "warm"].scores(columns, self._known(block, cold)))
+        return np.concatenate(blocks)
+
+    def _evidence(self, histories: Histories) -> NDArray[np.float64]:
+        """(users,) log(1 + baskets), mean over the products of a history by the weight of their events."""
+        weight = self.learned["kind_weight"][histories.kind]
+        total = np.bincount(histories.user, weight, len(histories))
+        logs = np.bincount(
+            histories.user, weight * np.log1p(self.learned["baskets"][histories.product]), len(histories)
+        )
+        return logs / np.where(total > 0, total, 1.0)
+
+    def _known(self, histories: Histories, cold: bool) -> NDArray[np.float64]:
+        if cold:
+            return np.zeros(len(histories))
+        return (self._evidence(histories) - self.usual[0]) / self.usual[1]
+
+    def _read(self, histories: Histories, demand: Demand, cold: bool) -> list[tuple[Component, NDArray[np.float32]]]:
+        return [(c, c.read(histories, demand)) for c in self.components if c.of_content or not cold]
+
+    def _columns(
+        self, read: list[tuple[Component, NDArray[np.float32]]], demand: Demand
+    ) -> Iterator[NDArray[np.float32]]:
+        """In order of `column_names`, (users, products) or (1, products) each."""
+        for component, scores in read:
+            yield from component.columns(scores)
+        age_days = np.maximum(demand.as_of_us - self.learned["first_us"], 0) / DAY_US
+        met = self.learned["first_us"] > 0
+        spans = [demand.last(days) for days in self.params.demand_days]
+        for amount in (*spans, self.learned["baskets"], np.where(met, age_days, 0.0)):
+            yield np.log1p(amount, dtype=np.float32)[None]
+            yield _as_float(amount == 0)[None]
+
+    def _fit_weights(self, cases: Cases, cold: bool) -> Weights:
+        choices, p = self._choices(cases, cold), self.params
+        if not len(choices):
+            raise EvaluationError(
+                f"none of {len(cases)} validation cases has a relevant product among the {self.params.candidates} best "
+                "of a component: nothing to learn weights from"
+            )
+        weights = fit_weights(choices, p.l2, p.folds, p.choosing_cases, by_known=not cold)
+        log.info("%s weights of %d cases, l2 %g", "cold" if cold else "warm", len(choices), weights.l2)
+        return weights
+
+    def _choices(self, cases: Cases, cold: bool) -> Choices:
+        columns, target, sizes, known = [], [], [], []
+        for start in range(0, len(cases), BLOCK):
+            block = cases.take(np.arange(start, min(start + BLOCK, len(cases))))
+            read = self._read(block.histories, block.demand, cold)
+            wanted = self._candidates(block, [scores for _, scores in read])
+            gain = np.where(wanted, block.truth.toarray(), 0.0)
+            wanted &= (gain > 0).any(axis=1, keepdims=True)
+            rows, products = np.nonzero(wanted)
+            columns.append(_at(rows, products, list(self._columns(read, block.demand))))
+            target.append((gain / np.maximum(block.truth.sum(axis=1), 1e-30)[:, None])[rows, products])
+            asked = wanted.any(axis=1)
+            sizes.append(wanted.sum(axis=1)[asked])
+            known.append(self._known(block.histories, cold)[asked])
+        size = np.concatenate(sizes)
+        return Choices(np.concatenate(columns), np.concatenate(target), np.cumsum(size) - size, np.concatenate(known))
+
+    def _candidates(self, block: Cases, scores: list[NDArray[np.float32]]) -> NDArray[np.bool_]:
+        """(cases, products) the best of each component, and those sold most lately."""
+        wanted = np.zeros(block.truth.shape, bool)
+        recent = np.broadcast_to(block.demand.last(max(self.params.demand_days)), wanted.shape)
+        for of in (*scores, recent):
+            np.put_along_axis(wanted, top_k(of, self.params.candidates, block.masked), True, axis=1)
+        wanted[:, 0] = False
+        return wanted
+
+
+def _learn(dataset: Dataset) -> dict[str, NDArray]:
+    """What is sold of each product, and since when."""
+    baskets, time_us = dataset.baskets.content.tocoo(), dataset.baskets.time_us
+    first_us = np.full(dataset.vocabulary.size, np.iinfo(np.int64).max)
+    np.minimum.at(first_us, baskets.coords[1], time_us[baskets.coords[0]])
+    return {
+        "kind_weight": dataset.kind_weight,
+        "baskets": np.asarray(dataset.baskets.content.sum(axis=0)).ravel().astype(np.float32),
+        "first_us": np.where(first_us == np.iinfo(np.int64).max, 0, first_us),
+    }
+
+
+def _arrays(weights: Weights) -> list[tuple[str, NDArray]]:
+    return [(name, np.asarray(value)) for name, value in asdict(weights).items()]
+
+
+def _at(
+    rows: NDArray[np.int64], products: NDArray[np.int64], columns: list[NDArray[np.float32]]
+) -> NDArray[np.float32]:
+    """(pairs, columns)."""
+    found = [column[rows if len(column) > 1 else np.zeros_like(rows), products] for column in columns]
+    return np.stack(found, axis=1)
+
+
+def _as_float(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
+    return mask.astype(np.float32)

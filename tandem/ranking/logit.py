@@ -1,0 +1,147 @@
+"""A conditional logit: which of a case's candidates were taken, by weights that all cases share.
+
+P(j | i) = exp(Σ_k (w_k + v_k a_i) x_ijk) / the same summed over the candidates of case i
+
+w and v are those under which the observed shares are likeliest, with an L2 penalty chosen by cross-validation over
+cases. The first column goes almost free: where cases are few and the penalty is strong, the order is that column's.
+Source: McFadden 1974; as a loss for rankings, Cao et al. 2007 (ListNet, top one).
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+FREE, FREE_L2 = 2, 0.1
+"""The first columns, a score and where it is silent, have at most this penalty: it keeps a perfect order finite."""
+
+TOLERANCE = 1e-4
+"""Length of the gradient, for each case, at which the weights are found."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What one unit of each column is worth, and how much more with each unit of `known`."""
+
+    plain: NDArray[np.float64]  # (columns,)
+    by_known: NDArray[np.float64]  # (columns,)
+    l2: float
+
+    def scores(self, columns: Iterator[NDArray[np.float32]], known: NDArray[np.float64]) -> NDArray[np.float32]:
+        """(users, products) Σ_k (plain_k + by_known_k · known) · column_k."""
+        worth = (self.plain + known[:, None] * self.by_known).astype(np.float32)  # (users, columns)
+        return np.asarray(sum(worth[:, k, None] * column for k, column in enumerate(columns)), np.float32)
+
+
+@dataclass(frozen=True)
+class Choices:
+    """Candidates of every case, one below the other."""
+
+    columns: NDArray[np.float32]  # (candidates of all cases, columns)
+    target: NDArray[np.float64]  # (candidates of all cases,) share of its case's gain
+    begins: NDArray[np.int64]  # (cases,) row of each case's first candidate
+    known: NDArray[np.float64]  # (cases,)
+
+    def __len__(self) -> int:
+        return len(self.begins)
+
+    @property
+    def case(self) -> NDArray[np.int64]:
+        """(candidates of all cases,) the case of each."""
+        return np.repeat(np.arange(len(self)), np.diff(self.begins, append=len(self.target)))
+
+    @property
+    def mass(self) -> NDArray[np.float64]:
+        """(cases,) share of each case's gain that its candidates hold."""
+        return np.asarray(np.add.reduceat(self.target, self.begins))
+
+    def take(self, kept: NDArray[np.bool_]) -> "Choices":
+        """Those cases alone."""
+        rows = kept[self.case]
+        sizes = np.diff(self.begins, append=len(self.target))[kept]
+        return Choices(self.columns[rows], self.target[rows], np.cumsum(sizes) - sizes, self.known[kept])
+
+
+def fit_weights(choices: Choices, l2: Sequence[float], folds: int, choosing_cases: int, *, by_known: bool) -> Weights:
+    """Those of the penalty under which cases that were left out are likeliest; the first of equals.
+
+    The penalty is on columns divided by their deviation over all candidates.
+
+    Args:
+        l2: penalties to choose from.
+        choosing_cases: at most so many cases, evenly spread, take part in that choice.
+        by_known: whether columns may count more or less with `choices.known`; else v = 0.
+    """
+    spread = choices.columns.std(axis=0, dtype=np.float64)
+    spread = np.where(spread > 1e-6, spread, np.inf)
+    x = (choices.columns / spread).astype(np.float32)
+    if by_known:
+        x = np.concatenate([x, x * choices.known[choices.case, None].astype(np.float32)], axis=1)
+    scaled = Choices(x, choices.target, choices.begins, choices.known)
+    best = choose_l2(scaled, l2, folds, choosing_cases) if len(l2) > 1 else l2[0]
+    found = logit(scaled, best, np.zeros(x.shape[1]))
+    plain, more = (found[: len(spread)], found[len(spread) :]) if by_known else (found, np.zeros(len(spread)))
+    return Weights(plain / spread, more / spread, best)
+
+
+def choose_l2(choices: Choices, l2: Sequence[float], folds: int, choosing_cases: int) -> float:
+    """By cross-validation."""
+    asked = np.zeros(len(choices), bool)
+    asked[np.linspace(0, len(choices) - 1, min(len(choices), choosing_cases)).astype(np.int64)] = True
+    few = choices.take(asked)
+    fold, loss = np.arange(len(few)) % min(folds, len(few)), dict.fromkeys(l2, 0.0)
+    starts = {option: np.zeros(choices.columns.shape[1]) for option in l2}  # near what the next fold will find
+    for out in np.unique(fold) if len(few) > 1 else ():
+        left, judged = few.take(fold != out), few.take(fold == out)
+        for option in l2:
+            starts[option] = logit(left, option, starts[option])
+            loss[option] += _loss(starts[option], judged)[0]
+    return min(l2, key=lambda option: loss[option])
+
+
+def logit(choices: Choices, l2: float, start: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(columns,) argmin over w of -Σ over cases Σ_j target_j ln P_w(j | case) + Σ_k l2_k/2 w_k².
+
+    l2_k is `l2`, of the first columns at most `FREE_L2`. Convex; by Newton steps within a trust region.
+    """
+    from scipy.optimize import minimize
+
+    penalty = np.full(len(start), l2)
+    penalty[:FREE] = min(l2, FREE_L2)
+
+    def objective(w: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        loss, gradient = _loss(w, choices)
+        return loss + float(penalty @ w**2) / 2, gradient + penalty * w
+
+    def curvature(w: NDArray[np.float64]) -> NDArray[np.float64]:
+        return _curvature(w, choices) + np.diag(penalty)
+
+    options = {"gtol": TOLERANCE * len(choices), "maxiter": 100}
+    return np.asarray(minimize(objective, start, jac=True, hess=curvature, method="trust-exact", options=options).x)
+
+
+def _loss(w: NDArray[np.float64], choices: Choices) -> tuple[float, NDArray[np.float64]]:
+    """Sum over cases, and its gradient."""
+    log_odds, mass = _log_odds(w, choices), choices.mass
+    pull = np.exp(log_odds) * mass[choices.case] - choices.target
+    gradient = (choices.columns.T @ pull.astype(np.float32)).astype(np.float64)
+    return -float(choices.target @ log_odds), gradient
+
+
+def _curvature(w: NDArray[np.float64], choices: Choices) -> NDArray[np.float64]:
+    """(columns, columns) Σ over cases of mass · the covariance of the columns under P_w."""
+    odds, mass = np.exp(_log_odds(w, choices)).astype(np.float32), choices.mass
+    weighted = choices.columns * odds[:, None]
+    of_case = sp.csr_array((np.ones(len(odds), np.float32), np.arange(len(odds)), [*choices.begins, len(odds)]))
+    mean = (of_case @ weighted).astype(np.float64)  # (cases, columns)
+    weighted *= mass[choices.case, None].astype(np.float32)
+    return (choices.columns.T @ weighted).astype(np.float64) - mean.T @ (mean * mass[:, None])
+
+
+def _log_odds(w: NDArray[np.float64], choices: Choices) -> NDArray[np.float64]:
+    """(candidates of all cases,) ln P_w(j | case)."""
+    case, scores = choices.case, (choices.columns @ w.astype(np.float32)).astype(np.float64)
+    scores -= np.maximum.reduceat(scores, choices.begins)[case]
+    return scores - np.log(np.add.reduceat(np.exp(scores), choices.begins))[case]

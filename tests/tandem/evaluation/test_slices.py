@@ -1,0 +1,31 @@
+"""Slices of popularity."""
+
+import numpy as np
+import scipy.sparse as sp
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tandem.evaluation.slices import SLICES, of_consequents, of_popularity
+
+
+def test_the_fewest_products_with_half_of_the_sales_are_the_head() -> None:
+    """100 sales: 40 + 20 pass the half, + 15 + 10 pass four fifths; the unknown product is cold whatever it holds."""
+    found = of_popularity(np.array([50, 10, 40, 0, 20, 8, 15, 7]))
+    assert [SLICES[place] for place in found] == ["cold", "middle", "head", "cold", "head", "tail", "middle", "tail"]
+
+
+@given(st.lists(st.integers(0, 50), min_size=1, max_size=40))
+def test_each_slice_sells_more_than_the_next_and_the_head_is_the_smallest_half(sold: list[int]) -> None:
+    counts = np.array([0, *sold])
+    found = of_popularity(counts)
+    head = counts[found == 0]
+    assert (found == 3).tolist() == (counts == 0).tolist()
+    if head.size:
+        assert head.sum() * 2 >= counts.sum()
+        assert (head.sum() - head.min()) * 2 < counts.sum()
+        assert head.min() >= counts[found != 0].max()
+
+
+def test_a_truth_of_one_slice_keeps_its_cases() -> None:
+    truth = sp.csr_array(np.array([[0.0, 2, 1], [0, 0, 3]]))
+    assert of_consequents(truth, np.array([False, True, False])).toarray().tolist() == [[0, 2, 0], [0, 0, 0]]

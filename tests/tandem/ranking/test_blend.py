@@ -1,0 +1,106 @@
+"""The blend: it follows the component that is right, and knows what to do where baskets are silent."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from tandem.errors import EvaluationError, ReleaseError
+from tandem.evaluation.cases import Cases
+from tandem.features import histories
+from tandem.features.dataset import Dataset
+from tandem.params import BlendParams, CountingParams
+from tandem.ranking.blend import Blend, Component
+from tandem.ranking.content import NearText
+from tandem.ranking.neighbours import CoCount, WeightedCosine
+
+PARAMS = BlendParams(demand_days=(7,), candidates=12, max_cases=100, folds=3, choosing_cases=50, l2=(0.1, 10.0))
+FAMILIES = 4
+
+
+@pytest.fixture
+def families(shop: Callable[..., Dataset]) -> Dataset:
+    """Six products in each of four families, sold in pairs within a family; words tell the family.
+
+    The last product of each family was only looked at: no basket holds it.
+    """
+    rng, rows = np.random.default_rng(3), []
+    for n in range(300):
+        first, second = rng.choice(5, 2, replace=False)
+        family = "abcd"[n % FAMILIES]
+        rows.append((f"u{n}", f"{family}{first} {family}{second}", 1 + n % 60))
+    rows += [(f"v{family}", f"{family}5", 5, "view") for family in "abcd"]
+    known = shop(rows)
+    family = np.array([0, *("abcd".index(name[0]) + 1 for name in known.vocabulary.ids)])
+    return known.with_vectors(np.eye(FAMILIES + 1, dtype=np.float32)[family], np.zeros((len(family), 0), np.float32))
+
+
+def of_family(known: Dataset) -> Cases:
+    """Each product that was sold goes with the sold ones of its family."""
+    names = known.vocabulary.ids
+    asked = np.array([n + 1 for n, name in enumerate(names) if name[1] != "5"])
+    truth = np.array(
+        [[0, *(a[0] == names[i - 1][0] and a != names[i - 1] and a[1] != "5" for a in names)] for i in asked]
+    )
+    own = sp.csr_array((np.ones(len(asked)), (np.arange(len(asked)), asked)), shape=truth.shape)
+    asking = histories.of_products(asked, known.vocabulary.size, known.as_of_us)
+    return Cases(asking, known.demand, sp.csr_array(truth.astype(float)), own)
+
+
+def parts(counting: CountingParams) -> list[Component]:
+    return [
+        Component(WeightedCosine(counting)),
+        Component(CoCount(counting)),
+        Component(NearText(counting), logs=False, of_content=True),
+    ]
+
+
+def test_products_of_the_family_come_first_with_and_without_baskets(
+    families: Dataset, counting: CountingParams
+) -> None:
+    made = Blend(parts(counting), PARAMS).fit(families, of_family(families)).refit(families)
+    every = histories.of_products(np.arange(1, 25), 25, families.as_of_us)
+    scores = made.scores(every, families.demand)
+    names = families.vocabulary.ids
+    for row, name in enumerate(names):
+        scores[row, [0, row + 1]] = -np.inf
+        first = {names[i - 1] for i in np.argsort(-scores[row])[:4]}
+        assert first == {f"{name[0]}{n}" for n in range(5)} - {name} or name[1] == "5"
+        assert {other[0] for other in first} == {name[0]}
+
+
+def test_a_saved_blend_scores_as_before(families: Dataset, counting: CountingParams, tmp_path: Path) -> None:
+    made = Blend(parts(counting), PARAMS).fit(families, of_family(families))
+    made.save(tmp_path)
+    every = histories.of_products(np.arange(1, 25), 25, families.as_of_us)
+    again = Blend.load(tmp_path)
+    assert np.array_equal(again.scores(every, families.demand), made.scores(every, families.demand))
+    items = np.tile([[2, 3]], (24, 1))
+    assert np.array_equal(again.because(every, items), made.because(every, items))
+    assert again.column_names(cold=True) == made.column_names(cold=True)
+
+
+def test_a_folder_with_a_component_that_nobody_knows_is_refused(
+    families: Dataset, counting: CountingParams, tmp_path: Path
+) -> None:
+    class Narrow(Blend):
+        kinds: ClassVar = {CoCount.name: CoCount}
+
+    Blend(parts(counting), PARAMS).fit(families, of_family(families)).save(tmp_path)
+    with pytest.raises(ReleaseError, match=r"near_text.*weighted_cosine.*none of \['co_count'\]"):
+        Narrow.load(tmp_path)
+
+
+def test_without_cases_or_learning_it_says_so(families: Dataset, counting: CountingParams) -> None:
+    unfitted, cases = Blend(parts(counting), PARAMS), of_family(families)
+    with pytest.raises(EvaluationError, match="learns its weights from validation"):
+        unfitted.fit(families)
+    with pytest.raises(ReleaseError, match="fit or load it first"):
+        unfitted.scores(cases.histories, families.demand)
+    nothing = replace(cases, truth=sp.csr_array(cases.truth.shape))
+    with pytest.raises(EvaluationError, match="none of 20 validation cases has a relevant product"):
+        unfitted.fit(families, nothing)
