@@ -211,6 +211,15 @@ def same_need(dataset: Dataset, a: NDArray[np.int32], b: NDArray[np.int32]) -> F
     return alike & ~(gap > params.price_band)
 
 
+def cosines(vectors: NDArray[np.float32], a: NDArray[np.integer], b: NDArray[np.integer]) -> NDArray[np.float32]:
+    """(pairs,) of vectors of length 1; NaN where one is not known. Block by block: pairs are many, and vectors long."""
+    found = np.empty(len(a), np.float32)
+    for begin in range(0, len(a), BLOCK):
+        some = slice(begin, begin + BLOCK)
+        np.einsum("pd,pd->p", vectors[a[some]], vectors[b[some]], out=found[some])
+    return found
+
+
 def narrowest(products: ProductFeatures) -> NDArray[np.int64]:
     """(products,) number of the narrowest category that is known, 0 where none is."""
     code = np.zeros(len(products), np.int64)
