@@ -1,16 +1,21 @@
-"""Complements and substitutes told by counts alone, against what is planted in the demo shop.
+"""Complements and substitutes told by counts alone, and by the network that learns them, against what is planted in
+the demo shop.
 
-    python -m benchmarks.evidence [--customers 1500] [--seeds 7,8,9]
+    python -m benchmarks.evidence [--customers 1500] [--seeds 7,8,9] [--learned]
 
 Of each seed a shop is made and everything it sold is counted. All pairs of products that were bought in at least
 `WARM` baskets each are ranked, also those that nothing joins; complements are the planted pairs, either way round,
 substitutes two products of one narrowest category. The last rows are of the same shops without their views.
+
+With `--learned` the network of stage `relate` learns each shop, words included and pictures left out, and ranks the
+same pairs; then a fifth of the products is hidden, as if nobody had met them, it learns again, and the pairs of a
+hidden product with another one are ranked. Nothing of the truth is learned from.
 """
 
 import hashlib
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,19 +24,23 @@ import typer
 from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+from benchmarks.relations_peers import ece
+from models.relations import behaviour, pairs
+from models.relations.params import RelationsParams
+from models.relations.table import COMPLEMENT, SUBSTITUTE
 from tandem import demo, files
 from tandem.data import canonical, schema
 from tandem.data.sources import Source
-from tandem.features import dataset
+from tandem.features import dataset, text
 from tandem.features.dataset import Dataset
 from tandem.features.pairs import Pairs
 from tandem.features.relations import Evidence, Relations, evidence, label, mirrored, precedence, surprise
 from tandem.features.vocabulary import Vocabulary
-from tandem.params import FeaturesParams, IngestParams
+from tandem.params import EmbedParams, FeaturesParams, IngestParams, RelateParams
 from tandem.settings import quiet
 
 KEY = hashlib.sha256(b"benchmark").digest()
-WARM = 5
+WARM, SEED = 5, 7
 
 Values = NDArray[np.float64]
 
@@ -63,11 +72,14 @@ class Shop:
         return np.maximum(full[a, b], full[b, a])
 
 
-def main(customers: int = 1500, seeds: str = "7,8,9") -> None:
+def main(customers: int = 1500, seeds: str = "7,8,9", learned: bool = False) -> None:
     """Print the tables: mean over seeds [least, most]."""
     quiet()
     with tempfile.TemporaryDirectory() as work:
         made = [read(Path(work) / seed, customers, int(seed)) for seed in seeds.split(",")]
+        if learned:
+            _print_learned([count(*parts, None) for parts in made], [products for _, products, _ in made])
+            return
         for name, kinds in (("all events", None), ("purchases alone", ["purchase"])):
             shops = [count(*parts, kinds) for parts in made]
             print(f"\n{name}, {customers} customers, {len(shops)} shops of {len(shops[0].warm[0]):,} pairs and more")
@@ -186,6 +198,97 @@ def directions(shops: list[Shop]) -> Iterator[str]:
             told = full[shop.complements]
             shares.append(float(np.mean((told > 0) + 0.5 * (told == 0))))
         yield f"direction by {name}: {np.mean(shares):.3f} [{min(shares):.3f}, {max(shares):.3f}]"
+
+
+HIDDEN = 0.2
+"""Of the products, where those are asked about that nobody met."""
+
+Scores = tuple[Values, Values]
+"""(pairs,) how much speaks for a complement, and for a substitute."""
+
+
+def _print_learned(shops: list[Shop], sheets: list[pd.DataFrame]) -> None:
+    rows: dict[tuple[str, str], list[list[float]]] = {}
+    for shop, sheet in zip(shops, sheets, strict=True):
+        known = replace(shop, known=shop.known.with_vectors(*_vectors(shop.known, sheet)))
+        hidden = np.random.default_rng(SEED).random(known.known.vocabulary.size) < HIDDEN
+        for name, asked in (("both met", None), ("one of the two never met", hidden)):
+            for way, figures in _ranked(known, asked):
+                rows.setdefault((name, way), []).append(figures)
+    typed = "complement before substitute: AUC"
+    print(f"| pairs | by | complement: AUC, AP | substitute: AUC, AP | {typed} | direction | ECE |")
+    print("|---|---|---|---|---|---|---|")
+    for (name, way), found in rows.items():
+        cells = [_cell(of) for of in zip(*found, strict=True)]
+        print(f"| {name} | {way} | {cells[0]}, {cells[1]} | {cells[2]}, {cells[3]} | {' | '.join(cells[4:])} |")
+
+
+def _cell(figures: tuple[float, ...]) -> str:
+    return f"{np.mean(figures):.3f} [{min(figures):.3f}, {max(figures):.3f}]" if np.isfinite(figures).all() else "–"
+
+
+def _vectors(known: Dataset, sheet: pd.DataFrame) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """(products, dim) of words, and no pictures."""
+    from models.text import encoder, words
+
+    texts = text.of_products(sheet, known.vocabulary)
+    params = EmbedParams.read()
+    said, _ = words.vectors(texts, np.flatnonzero(known.products.met), encoder.load(params.encoder), params)
+    return said, np.full((len(said), 1), np.nan, np.float32)
+
+
+def _ranked(shop: Shop, hidden: NDArray[np.bool_] | None) -> Iterator[tuple[str, list[float]]]:
+    """Names and figures of each way to rank the warm pairs, or those of a hidden product and another one."""
+    known = shop.known if hidden is None else behaviour.without(shop.known, hidden)
+    a, b = shop.warm
+    if hidden is not None:
+        a, b = (of[hidden[a] ^ hidden[b]] for of in (a, b))
+    alike = np.einsum("pd,pd->p", *(np.nan_to_num(known.products.text)[of] for of in (a, b)))
+    unsaid = np.full(shop.complements.shape, np.nan)
+    yield "nearness of words", _figures(shop, (a, b), (alike, alike), unsaid, False)
+    counted = label(known)
+    like = np.maximum(counted.substitute, -1e6)
+    for name, places, (goes, stands), forward in (
+        ("counts", (counted.a, counted.b), (counted.complement, like), counted.forward),
+        ("the network", *_learned(known)),
+    ):
+        first = np.zeros(shop.complements.shape)
+        first[places] = forward
+        scores = (_spread(first.shape, places, values, (a, b)) for values in (goes, stands))
+        yield name, _figures(shop, (a, b), (next(scores), next(scores)), first, name == "the network")
+
+
+def _learned(known: Dataset) -> tuple[tuple[NDArray, NDArray], Scores, NDArray[np.float32]]:
+    """The pairs that are asked about, their probabilities, and which product comes first."""
+    lesson, asked = behaviour.lesson(known, RelateParams.read()), pairs.ask(known, RelateParams.read())
+    made = behaviour.learn(lesson, pairs.content(known.products), RelationsParams.read())
+    p = made.probabilities(asked.table)
+    return (asked.table.source, asked.table.target), (p[:, COMPLEMENT], p[:, SUBSTITUTE]), asked.forward
+
+
+def _spread(
+    shape: tuple[int, ...], places: tuple[NDArray, NDArray], values: Values, at: tuple[NDArray, NDArray]
+) -> Values:
+    """(pairs,) the larger value of the two directions; 0 where nothing was said."""
+    full = np.zeros(shape)
+    full[places] = values
+    return np.maximum(full[at], full[at[::-1]])
+
+
+def _figures(shop: Shop, at: tuple[NDArray, NDArray], scores: Scores, first: Values, calibrated: bool) -> list[float]:
+    """AUC and AP of both relations, AUC of one against the other, share of directions, mean calibration error."""
+    (goes, like), directed = scores, shop.complements
+    completes, replaces = (directed | directed.T)[at], shop.substitutes[at]
+    typed = completes | replaces
+    way = np.where(directed[at], first[at], first[at[::-1]])[completes]
+    told = np.isfinite(way).all()
+    return [
+        roc_auc_score(completes, goes), average_precision_score(completes, goes),
+        roc_auc_score(replaces, like), average_precision_score(replaces, like),
+        roc_auc_score(completes[typed], (goes - like)[typed]) if told else np.nan,
+        float(np.mean((way > 0) + 0.5 * (way == 0))) if told else np.nan,
+        float(np.mean([ece(goes, completes), ece(like, replaces)])) if calibrated else np.nan,
+    ]  # fmt: skip
 
 
 def _confidence(pairs: Pairs) -> Values:

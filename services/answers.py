@@ -1,19 +1,21 @@
 """From a question to an answer: rank, filter, fall back, and say why. Nothing here knows HTTP."""
 
-import math
 import uuid
 from collections.abc import Iterable
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from services import recent
-from services.schemas import Answer, Event, Item, Recommend, Related
+from services.partners import partners
+from services.schemas import Answer, Event, Item, Recommend, Related, RelatedAnswer
 from services.shelf import POPULAR, Pick, Shelf
 from tandem.data.schema import KIND_CODE
 from tandem.errors import TandemError
 from tandem.features import histories
 from tandem.features.histories import Histories
+from tandem.features.partners import Relation
 
 BECAUSE = {
     KIND_CODE["purchase"]: "because you bought {}",
@@ -51,8 +53,9 @@ def recommend(shelf: Shelf, question: Recommend, user_id: str | None) -> Answer:
     return _answer(shelf, ranked, reasons, [allowed], question.k, about)
 
 
-def related(shelf: Shelf, question: Related) -> Answer:
-    """What goes with a product; popular products, near ones first, fill what the ranker leaves open.
+def related(shelf: Shelf, question: Related) -> RelatedAnswer:
+    """What goes with a product; popular products, near ones first, fill what the ranker leaves open. Beside them its
+    complements and substitutes, which nothing fills.
 
     A product that the ranker does not place because of the one asked about gives way to them, and so does one that
     fewer than `privacy.min_users` users took together with it.
@@ -72,7 +75,9 @@ def related(shelf: Shelf, question: Related) -> Answer:
     ranked = [pick for pick in shelf.ranked(asking, shown, question.k) if pick.why]
     reasons = [f"goes with {catalogue.name(item)}"] * len(ranked)
     rings = (allowed & near for near in catalogue.around(item))
-    return _answer(shelf, ranked, reasons, rings, question.k, f"product {question.product_id}")
+    general = _answer(shelf, ranked, reasons, rings, question.k, f"product {question.product_id}")
+    complements, substitutes = (partners(shelf, item, relation, allowed, question.k) for relation in get_args(Relation))
+    return RelatedAnswer(**dict(general), complements=complements, substitutes=substitutes)
 
 
 def warm_up(shelf: Shelf) -> None:
@@ -120,16 +125,7 @@ def _popular(shelf: Shelf, ranked: list[Pick], rings: Iterable[NDArray[np.bool_]
 
 
 def _item(shelf: Shelf, pick: Pick, reason: str) -> Item:
-    catalogue, price = shelf.catalogue, float(shelf.catalogue.prices[pick.item])
-    return Item(
-        product_id=catalogue.product_ids[pick.item],
-        title=catalogue.titles[pick.item],
-        price=None if math.isnan(price) else price,
-        currency=catalogue.currencies[pick.item],
-        score=pick.score,
-        source=pick.source,
-        reason=reason,
-    )
+    return Item(**shelf.catalogue.described(pick.item), score=pick.score, source=pick.source, reason=reason)
 
 
 def _because(shelf: Shelf, history: Histories, pick: Pick) -> str:

@@ -1,8 +1,9 @@
 """A release's products as arrays: what a request needs to filter and to describe them, without tables."""
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -50,6 +51,16 @@ class Catalogue:
     def name(self, place: int) -> str:
         """How a sentence calls the product: its title, or its id where it has none."""
         return self.titles[place] or self.product_ids[place]
+
+    def described(self, place: int) -> dict[str, Any]:
+        """The fields of `schemas.Product`."""
+        price = float(self.prices[place])
+        return {
+            "product_id": self.product_ids[place],
+            "title": self.titles[place],
+            "price": None if math.isnan(price) else price,
+            "currency": self.currencies[place],
+        }
 
     def allowed(self, filters: Filters) -> NDArray[np.bool_]:
         """(products,) True where the product passes every filter."""

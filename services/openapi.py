@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from services.schemas import Answer, Question, Recommend, Refusal, Related
+from services.schemas import Answer, Question, Recommend, Refusal, Related, RelatedAnswer
 
 REFUSALS = {
     "400": "the body is not JSON",
@@ -20,7 +20,10 @@ TEMPLATE = "#/components/schemas/{model}"
 def describe() -> dict[str, Any]:
     """The description, version 3.1: whose schemas are JSON Schema as pydantic writes it."""
     _, schemas = models_json_schema(
-        [(Recommend, "validation"), (Related, "validation"), (Answer, "serialization"), (Refusal, "serialization")],
+        [
+            *((question, "validation") for question in (Recommend, Related)),
+            *((answer, "serialization") for answer in (Answer, RelatedAnswer, Refusal)),
+        ],
         ref_template=TEMPLATE,
     )
     return {
@@ -31,8 +34,8 @@ def describe() -> dict[str, Any]:
             "description": "Which products belong together and what each customer wants next.",
         },
         "paths": {
-            "/recommend": {"post": _operation("recommend", Recommend, ["400", "413", "415", "422"])},
-            "/related": {"post": _operation("related", Related, list(REFUSALS))},
+            "/recommend": {"post": _operation("recommend", Recommend, Answer, ["400", "413", "415", "422"])},
+            "/related": {"post": _operation("related", Related, RelatedAnswer, list(REFUSALS))},
             "/livez": {"get": _probe("livez", "The process is alive", "text/plain")},
             "/readyz": {"get": _probe("readyz", "The releases are loaded and answers flow", "text/plain")},
             "/metrics": {"get": _probe("metrics", "Counters and durations for Prometheus", "text/plain")},
@@ -41,8 +44,8 @@ def describe() -> dict[str, Any]:
     }
 
 
-def _operation(name: str, question: type[Question], refusals: list[str]) -> dict[str, Any]:
-    answers = {"200": ("the best products first", Answer)} | {code: (REFUSALS[code], Refusal) for code in refusals}
+def _operation(name: str, question: type[Question], answer: type[Answer], refusals: list[str]) -> dict[str, Any]:
+    answers = {"200": ("the best products first", answer)} | {code: (REFUSALS[code], Refusal) for code in refusals}
     return {
         "operationId": name,
         "summary": question.__doc__,

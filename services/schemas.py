@@ -104,16 +104,54 @@ class Related(Question):
     filters: Filters = Filters()
 
 
-class Item(BaseModel):
-    """One product of an answer."""
+class Product(BaseModel):
+    """How the catalogue describes a product of an answer."""
 
     product_id: str
     title: str | None
     price: float | None
     currency: str | None
+
+
+class Item(Product):
+    """One product of an answer."""
+
     score: Annotated[float, Field(description="higher is better; comparable within one source of one answer")]
     source: Annotated[str, Field(description="the ranker, or popular_7d, popular_60d")]
     reason: Annotated[str, Field(description="a sentence for the customer")]
+
+
+Count = Annotated[int | None, Field(description="null where it is smaller than privacy.min_users")]
+
+
+class Counts(BaseModel):
+    """What was counted of the product asked about and this one, before the release was learned."""
+
+    together: Annotated[Count, Field(description="baskets with both")]
+    after: Annotated[Count, Field(description="baskets with this one, some days after one with the other")]
+    before: Annotated[Count, Field(description="the same the other way round")]
+    viewed: Annotated[Count, Field(description="sessions that looked at both")]
+    instead: Annotated[Count, Field(description="such sessions after which this one was bought and the other was not")]
+    instead_of: Annotated[Count, Field(description="the same the other way round")]
+
+
+class Partner(Product):
+    """A product with its relation to the one asked about."""
+
+    probability: Annotated[
+        float | None,
+        Field(ge=0, le=1, description="of the relation, as later behaviour bears it out; null: not learned"),
+    ]
+    direction: Annotated[
+        Literal["after", "before", "either"],
+        Field(description="whether this one is bought after the one asked about, before it, or either way"),
+    ]
+    source: Annotated[
+        Literal["relations", "counts"],
+        Field(description="relations: learned; counts: beyond chance, nothing was learned"),
+    ]
+    reason: Annotated[str, Field(description="a sentence for the customer")]
+    evidence: Counts
 
 
 class Answer(BaseModel):
@@ -127,6 +165,15 @@ class Answer(BaseModel):
     model_version: Annotated[str, Field(description="content hash of its release")]
     data_hash: Annotated[str, Field(description="hash of the snapshot it was made from")]
     response_id: Annotated[str, Field(description="to join this answer with what came of it")]
+
+
+class RelatedAnswer(Answer):
+    """What goes with a product in general, and its complements and substitutes apart."""
+
+    complements: Annotated[list[Partner], Field(description="what completes it, at most k, the most probable first")]
+    substitutes: Annotated[
+        list[Partner], Field(description="what may stand in for it, at most k, the most probable first")
+    ]
 
 
 class Problem(BaseModel):

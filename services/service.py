@@ -7,6 +7,7 @@ Where the releases and the pseudonym key are is in the environment (`tandem.sett
 
 import logging
 from pathlib import Path
+from typing import TypeVar
 
 import bentoml
 from bentoml.exceptions import BentoMLException
@@ -15,11 +16,13 @@ from prometheus_client import Counter
 from models.rankers import RANKERS
 from services import answers, shelf
 from services.routes import app
-from services.schemas import Answer, Recommend, Related
+from services.schemas import Answer, Recommend, Related, RelatedAnswer
 from services.shelf import Shelf
 from tandem.errors import TandemError
 from tandem.privacy import pseudonyms
 from tandem.settings import QUIET, Settings
+
+Given = TypeVar("Given", bound=Answer)
 
 log = logging.getLogger("bentoml.tandem")  # BentoML shows INFO of its own loggers only
 
@@ -75,11 +78,11 @@ class Tandem:
         user_id = None if question.user_id is None else pseudonyms.of(self._key, question.user_id)
         return self._counted("recommend", answers.recommend(self._shelves["recommend"], question, user_id))
 
-    def related(self, question: Related) -> Answer:
+    def related(self, question: Related) -> RelatedAnswer:
         """What goes with a product."""
         return self._counted("related", answers.related(self._shelves["related"], question))
 
     @staticmethod
-    def _counted(task: str, answer: Answer) -> Answer:
+    def _counted(task: str, answer: Given) -> Given:
         ANSWERS.labels(task, answer.source).inc()
         return answer

@@ -1,6 +1,7 @@
 """Fit every ranker that counts, once for the choices and once for shipping.
 
 Reads   data/features/{trial,final}/, data/snapshot/, data/splits/, data/opinions.parquet
+        data/relations/{trial,final}/partners.npz      tandem.features.partners.Partners
 Writes  data/trials/counting/<name>/       learned before the validation window, choices made on it
         data/releases/counting/<name>/     learned again before the test window, with those choices
 Params  counting                           tandem.params.CountingParams
@@ -19,10 +20,12 @@ from tandem.ranking.counting import COUNTING
 log = logging.getLogger(__name__)
 
 
-def main(snapshot: Path, splits: Path, opinions: Path, features: Path, trials: Path, releases: Path) -> None:
+def main(
+    snapshot: Path, splits: Path, opinions: Path, features: Path, relations: Path, trials: Path, releases: Path
+) -> None:
     """Write a trial and a release for each."""
     params, min_count = CountingParams.read(), EvaluateParams.read().related_min_count
-    workshop = Workshop(snapshot, splits, opinions, features)
+    workshop = Workshop(snapshot, splits, opinions, features, relations)
     validation = {task: workshop.validation(task, min_count) for task in ("recommend", "related")}
     for name, kind in COUNTING.items():
         began = time.monotonic()

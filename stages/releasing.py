@@ -20,6 +20,7 @@ from tandem.features import demand, histories
 from tandem.features.dataset import Dataset
 from tandem.features.demand import Demand
 from tandem.features.histories import Histories
+from tandem.features.partners import Partners
 from tandem.params import PrivacyParams
 from tandem.ranking.ranker import Ranker
 
@@ -34,6 +35,7 @@ class Workshop:
     splits: Path
     opinions: Path
     features: Path
+    relations: Path
 
     @cached_property
     def trial(self) -> Dataset:
@@ -95,7 +97,13 @@ class Workshop:
             "target_kinds": list(dataset.params.target_kinds),
             "min_users": PrivacyParams.read().min_users,
         }
-        return release.write(folder, ranker, dataset.vocabulary, self.catalogue, state, {**known, **facts})
+        return release.write(
+            folder, ranker, dataset.vocabulary, self.catalogue, state, {**known, **facts}, self._partners(window, facts)
+        )
+
+    def _partners(self, window: Window, facts: dict[str, Any]) -> Partners | None:
+        """Complements and substitutes, for rankers that say what goes with a product."""
+        return Partners.read(self.relations / window / "partners.npz") if "related" in facts["tasks"] else None
 
 
 def code_hash() -> str:

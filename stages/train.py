@@ -3,6 +3,7 @@
 Reads   data/snapshot/, data/splits/, data/features/{trial,final}/    tandem.features.dataset.Dataset
         data/opinions.parquet                                         tandem.data.schema.OPINIONS
         data/vectors/{trial,final}.npz                                `text`, `picture`: (products, dim)
+        data/relations/{trial,final}/partners.npz                     tandem.features.partners.Partners
 Writes  data/trials/<name>/       learned before the validation window, epochs chosen on it
         data/releases/<name>/     learned again before the test window, with those choices
         reports/curves/<name>.csv loss and validation metric of each epoch of the trial
@@ -34,6 +35,7 @@ def main(
     opinions: Path,
     features: Path,
     vectors: Path,
+    relations: Path,
     trial_to: Path,
     release_to: Path,
     curve: Path,
@@ -47,7 +49,7 @@ def main(
         raise ParamsError(f"params.yaml: `networks.{name}`: no such network. Known: {', '.join(NETWORKS)}.")
     kind = NETWORKS[str(name)]
     params = kind.params_class.read()
-    workshop = Workshop(snapshot, splits, opinions, features)
+    workshop = Workshop(snapshot, splits, opinions, features, relations)
     facts = {
         "kind": kind.name,
         "tasks": list(kind.tasks),

@@ -289,6 +289,25 @@ class EmbedParams(Section):
     seed: int
 
 
+class RelateParams(Section):
+    """Which pairs of products are asked about, what relations are learned from, and which ones are kept."""
+
+    section = "relate"
+    evidence_share: float = Field(gt=0, lt=1)  # of the baskets, the earliest: what comes after says what was true
+    folds: int = Field(ge=2)  # of products: in turn a fold is taught once more as if nobody had met it
+    of_a_kind: int = Field(ge=1)  # partners asked about that edges of a kind join to a product, the most surprising
+    nearest: int = Field(ge=0)  # partners asked about whose words are nearest
+    linked: int = Field(ge=0)  # categories bought with the product's own that partners are looked for in
+    sold: int = Field(ge=0)  # partners asked about of each such category, the most sold
+    pairs: int = Field(ge=1)  # with a label that are learned from, at most
+    min_pairs: int = Field(ge=1)  # with a label below which a relation is not learned, and counts alone speak
+    test_share: float = Field(gt=0, lt=1)  # of the products: their pairs are not learned from but tested on
+    keep: int = Field(ge=1)  # partners of a relation kept of each product
+    min_probability: float = Field(ge=0, le=1)  # of a partner that is kept
+    min_precedence: float = Field(ge=0)  # about standard errors; below it neither product comes first
+    seed: int
+
+
 class CountingParams(Section):
     """Rankers that count; units are days where a name says so.
 

@@ -4,7 +4,8 @@ manifest.json        layout, name, kind, params, data hash, seed, fit_until, siz
 vocabulary.json      product ids by index
 catalogue.parquet    schema.PRODUCTS rows of the vocabulary, for titles and filters
 ranker/              what the ranker saved
-state/               histories and demand up to the end of the snapshot, for serving
+state/               histories and demand up to the end of the snapshot, for serving; of a ranker that says what
+                     goes with a product, its complements and substitutes
 """
 
 import hashlib
@@ -25,13 +26,14 @@ from tandem.data import schema
 from tandem.errors import ReleaseError
 from tandem.features.demand import Demand
 from tandem.features.histories import Histories
+from tandem.features.partners import Partners
 from tandem.features.vocabulary import Vocabulary
 from tandem.ranking.ranker import Ranker
 
 log = logging.getLogger(__name__)
 
 MANIFEST = "manifest.json"
-LAYOUT = 3
+LAYOUT = 4
 """Of the files that rankers and state write; a change that earlier ones do not fit takes the next number."""
 
 
@@ -69,6 +71,12 @@ class Release:
         """Demand up to the end of the snapshot it was made from."""
         return Demand.read(self.folder / "state" / "demand.npz")
 
+    @cached_property
+    def partners(self) -> Partners:
+        """Complements and substitutes of each product; none where the release answers no such question."""
+        path = self.folder / "state" / "partners.npz"
+        return Partners.read(path) if path.exists() else Partners.none()
+
 
 def write(
     folder: Path,
@@ -77,6 +85,7 @@ def write(
     catalogue: pd.DataFrame,
     state: tuple[Histories, Demand],
     facts: Mapping[str, Any],
+    partners: Partners | None = None,
 ) -> str:
     """Write a release, replacing what was in `folder`, and return its content hash.
 
@@ -84,6 +93,7 @@ def write(
         catalogue: schema.PRODUCTS rows; those of the vocabulary are kept.
         state: histories and demand up to the end of the snapshot, in the same vocabulary.
         facts: further entries of the manifest: kind, params, data_hash, seed, fit_until, source, …
+        partners: complements and substitutes in the same vocabulary, if the ranker says what goes with a product.
     """
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "ranker").mkdir(parents=True)
@@ -93,6 +103,8 @@ def write(
     histories, demand = state
     histories.write(folder / "state" / "histories.npz")
     demand.write(folder / "state" / "demand.npz")
+    if partners is not None:
+        partners.write(folder / "state" / "partners.npz")
     manifest = {
         **facts,
         "layout": LAYOUT,
@@ -150,8 +162,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 def forget(folder: Path, user_ids: Collection[str]) -> bool:
     """Take users out of a release's histories and seal it anew; return whether one was there.
 
-    What the ranker learned from them stays, and the manifest says of how many, under `erased`. A call that was cut
-    short is finished by the next one.
+    What the ranker learned from them stays, as do counts of partners, and the manifest says of how many, under
+    `erased`. A call that was cut short is finished by the next one.
     """
     manifest = read_manifest(folder)
     path = folder / "state" / "histories.npz"

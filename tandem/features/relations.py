@@ -29,7 +29,7 @@ Flags = NDArray[np.bool_]
 Value = TypeVar("Value", bound=np.generic)
 
 BLOCK = 65_536
-"""Pairs whose neighbours are in memory at once."""
+"""Pairs whose vectors, or neighbours, are in memory at once."""
 
 RELATIONS = ("neither", "complement", "substitute")
 
@@ -111,7 +111,7 @@ def numbers(found: Evidence) -> tuple[tuple[str, ...], NDArray[np.float32]]:
     """
     columns: dict[str, Values] = {}
     for kind, pairs in found.items():
-        told = {"count": np.log1p(pairs.n), "surprise": surprise(pairs), "log_lift": _log_lift(pairs)}
+        told = {"count": np.log1p(pairs.n), "surprise": surprise(pairs), "log_lift": log_lift(pairs)}
         for name, values in told.items():
             known = values if pairs.rows else np.full(len(pairs), np.nan)
             columns[f"{kind}_{name}"] = known
@@ -205,12 +205,19 @@ def same_need(dataset: Dataset, a: NDArray[np.int32], b: NDArray[np.int32]) -> F
     products, params = dataset.products, dataset.params.graph
     category = narrowest(products)
     alike = (category[a] == category[b]) & (category[a] > 0)
-    for begin in range(0, len(a) if products.text.shape[1] else 0, BLOCK):
-        some = slice(begin, begin + BLOCK)
-        cosine = np.einsum("pd,pd->p", products.text[a[some]], products.text[b[some]])
-        alike[some] |= cosine >= params.need_cosine
+    if products.text.shape[1]:
+        alike |= cosines(products.text, a, b) >= params.need_cosine
     gap = np.abs(products.price[a, 0] - products.price[b, 0])
     return alike & ~(gap > params.price_band)
+
+
+def cosines(vectors: NDArray[np.float32], a: NDArray[np.integer], b: NDArray[np.integer]) -> NDArray[np.float32]:
+    """(pairs,) of vectors of length 1; NaN where one is not known. Block by block: pairs are many, and vectors long."""
+    found = np.empty(len(a), np.float32)
+    for begin in range(0, len(a), BLOCK):
+        some = slice(begin, begin + BLOCK)
+        np.einsum("pd,pd->p", vectors[a[some]], vectors[b[some]], out=found[some])
+    return found
 
 
 def narrowest(products: ProductFeatures) -> NDArray[np.int64]:
@@ -233,13 +240,14 @@ def _over(found: Evidence) -> Values:
 
     (ln L_viewed - ln L_bought) / √(1 / (n_viewed + ½) + 1 / (n_bought + ½)), L = (n + ½) / (e + ½)
     """
-    seen, both, later = found["viewed"], found["together"], _log_lift(found["after"])
+    seen, both, later = found["viewed"], found["together"], log_lift(found["after"])
     later = np.maximum(later, mirrored(both, later))
     error = np.sqrt(1 / (seen.n + 0.5) + 1 / (both.n + 0.5))
-    return (_log_lift(seen) - np.maximum(_log_lift(both), later)) / error
+    return (log_lift(seen) - np.maximum(log_lift(both), later)) / error
 
 
-def _log_lift(pairs: Pairs) -> Values:
+def log_lift(pairs: Pairs) -> Values:
+    """(pairs,) ln((n + ½) / (e + ½)), 0 in kinds without rows."""
     if not pairs.rows:
         return np.zeros(len(pairs))
     return np.log((pairs.n + 0.5) / (strength.expected(pairs) + 0.5))

@@ -32,6 +32,8 @@ from tandem.features import dataset, demand, histories
 from tandem.features.dataset import Dataset
 from tandem.features.demand import Demand
 from tandem.features.histories import Histories
+from tandem.features.partners import Partners
+from tandem.features.vocabulary import Vocabulary
 from tandem.params import CountingParams, FeaturesParams
 from tandem.privacy import pseudonyms
 from tandem.ranking.counting import COUNTING
@@ -58,6 +60,19 @@ ORDERS = [  # user, day, products; demand of the last 7 days: cable 3, phone-a 3
     ("bert", "2026-06-27", ["phone-a", "case-a", "cable"]),
     ("anna", "2026-06-28", ["phone-a", "case-a"]),
     (None, "2026-06-29", ["cable"]),
+]
+
+
+COMPLEMENT, SUBSTITUTE = 1, 2
+LIKENESS = (0, 0, 0, 0, 0, 0)
+PARTNERS = [  # asked, partner, relation, probability, first, (together, after, before, viewed, instead, instead_of)
+    ("phone-a", "case-a", COMPLEMENT, 0.9, 1, (2, 1, 0, 3, 0, 0)),
+    ("phone-a", "cable", COMPLEMENT, 0.6, 0, (1, 0, 0, 0, 0, 0)),
+    ("phone-a", "case-b", COMPLEMENT, 0.3, 1, LIKENESS),
+    ("phone-a", "phone-b", SUBSTITUTE, 0.8, 0, LIKENESS),
+    ("case-b", "case-a", SUBSTITUTE, 0.7, 0, (0, 0, 0, 9, 0, 0)),
+    ("case-b", "phone-b", SUBSTITUTE, 0.2, 0, (0, 0, 0, 5, 2, 0)),
+    ("phone-b", "case-b", COMPLEMENT, float("nan"), -1, (0, 0, 2, 0, 0, 0)),
 ]
 
 
@@ -125,6 +140,11 @@ def event_table() -> pd.DataFrame:
     return table.assign(kind="purchase", session_id=None, quantity=1.0, unit_price=None)
 
 
+def partners(vocabulary: Vocabulary) -> Partners:
+    asked, found, *columns = zip(*PARTNERS, strict=True)
+    return Partners.of(vocabulary.encode(asked), vocabulary.encode(found), *(np.array(column) for column in columns))
+
+
 def write_releases(folder: Path, by_task: dict[str, Any]) -> Path:
     """Releases of the shop below `folder`, one for each task, by the ranker given for it."""
     events = event_table()
@@ -141,7 +161,8 @@ def write_releases(folder: Path, by_task: dict[str, Any]) -> Path:
             "tasks": list(ranker.tasks),
             "key_id": pseudonyms.key_id(KEY),
         }
-        release.write(folder / task, ranker.fit(known), known.vocabulary, product_table(), state, facts)
+        fitted, related = ranker.fit(known), partners(known.vocabulary) if "related" in ranker.tasks else None
+        release.write(folder / task, fitted, known.vocabulary, product_table(), state, facts, related)
     return folder
 
 

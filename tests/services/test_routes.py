@@ -11,6 +11,7 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 from starlette.testclient import TestClient
 
 from services.routes import MAX_BODY
+from tandem.features.partners import COUNTS
 from tandem.privacy import pseudonyms
 
 EVENT = {"product_id": "phone-a", "kind": "view", "time": "2026-06-30T12:00:00+02:00"}
@@ -49,6 +50,10 @@ def test_an_answer_has_exactly_the_fields_that_are_described(client: TestClient)
     answer = post(client, "/recommend", {"user_id": "nobody"}).json()
     assert set(answer) == set(schema["Answer"]["properties"])
     assert set(answer["items"][0]) == set(schema["Item"]["properties"])
+    answer = post(client, "/related", {"product_id": "phone-a"}).json()
+    assert set(answer) == set(schema["RelatedAnswer"]["properties"])
+    assert set(answer["complements"][0]) == set(schema["Partner"]["properties"])
+    assert set(answer["complements"][0]["evidence"]) == set(schema["Counts"]["properties"]) == set(COUNTS)
 
 
 @pytest.mark.parametrize(

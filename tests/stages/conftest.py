@@ -12,6 +12,7 @@ import yaml
 from stages import features, split
 from tandem import files
 from tandem.data import schema
+from tandem.features.dataset import Dataset
 
 
 @dataclass(frozen=True)
@@ -56,15 +57,30 @@ def trained_on(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Shop:
 
 
 @pytest.fixture(scope="session")
-def counted(trained_on: Shop) -> Shop:
+def related(trained_on: Shop) -> Shop:
+    """The same with partners: no labels suffice to learn from, so that counts speak."""
+    from stages import relate
+
+    shop = trained_on
+    for window in ("trial", "final"):
+        unknown = np.full((Dataset.read(shop.features / window).vocabulary.size, 1), np.nan, np.float32)
+        files.write_arrays(shop.vectors / f"{window}.npz", text=unknown, picture=unknown)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(shop.root)
+        relate.main(shop.features, shop.vectors, shop.relations, shop.root / "reports" / "relations.json")
+    return shop
+
+
+@pytest.fixture(scope="session")
+def counted(related: Shop) -> Shop:
     """The same with every counting ranker fitted."""
     from stages import count
 
-    shop = trained_on
+    shop = related
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(shop.root)
         trials, releases = shop.trials / "counting", shop.releases / "counting"
-        count.main(shop.snapshot, shop.splits, shop.opinions, shop.features, trials, releases)
+        count.main(shop.snapshot, shop.splits, shop.opinions, shop.features, shop.relations, trials, releases)
     return shop
 
 

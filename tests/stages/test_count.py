@@ -29,6 +29,16 @@ def test_the_manifest_says_what_it_was_made_from(counted, folder: str) -> None:
     assert manifest["code"] == code_hash()
 
 
+@pytest.mark.parametrize("folder", WINDOWS)
+def test_partners_ship_with_rankers_that_say_what_goes_with_a_product(counted, folder: str) -> None:
+    window, _ = WINDOWS[folder]
+    made = files.hash_file(counted.relations / window / "partners.npz")
+    for path in getattr(counted, folder).joinpath("counting").iterdir():
+        shipped = path / "state" / "partners.npz"
+        assert shipped.exists() == ("related" in release.read_manifest(path)["tasks"])
+        assert not shipped.exists() or files.hash_file(shipped) == made
+
+
 def test_a_release_makes_the_choices_of_its_trial(counted) -> None:
     for name in ("ease", "ease_trend", "recent_ease", "basket_ease", "itemknn", "weighted_cosine_trend"):
         folders = [getattr(counted, folder) / "counting" / name for folder in WINDOWS]

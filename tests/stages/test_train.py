@@ -14,6 +14,7 @@ from tandem.data import schema
 from tandem.data.splits import Cuts
 from tandem.errors import ParamsError
 from tandem.features.dataset import Dataset
+from tandem.features.partners import Partners
 
 START = pd.Timestamp("2026-01-01T00:00Z")
 CUTS = {"train": (0, 8), "validation": (8, 10), "test": (10, 12)}
@@ -64,11 +65,13 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, root: Path) -> Path:
     for window in ("trial", "final"):
         text, picture = np.eye(7, 3, dtype=np.float32), np.full((7, 1), np.nan, np.float32)
         files.write_arrays(tmp_path / "vectors" / f"{window}.npz", text=text, picture=picture)
+        Partners.none().write(tmp_path / "relations" / window / "partners.npz")
     return tmp_path
 
 
 def _train(home: Path, name: str) -> None:
-    inputs = (home / folder for folder in ("snapshot", "splits", "opinions.parquet", "features", "vectors"))
+    folders = "snapshot", "splits", "opinions.parquet", "features", "vectors", "relations"
+    inputs = (home / folder for folder in folders)
     train.main(Path(name), *inputs, home / "trials" / name, home / "releases" / name, home / "curves" / f"{name}.csv")
 
 

@@ -1,0 +1,252 @@
+"""Learn relations from what customers did later, and find every product's complements and substitutes with them.
+
+What is known is cut in time: the earlier part is evidence, the later one says which pairs are complements and which
+are substitutes (`tandem.features.relations.label`). In turn a fold of the products is hidden from the evidence once
+more, so that products that nobody met yet are judged by what they are.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+from scipy.stats import mannwhitneyu
+
+from models.relations import pairs
+from models.relations.learned import Relations
+from models.relations.params import RelationsParams
+from models.relations.table import COMPLEMENT, NEITHER, RELATIONS, SUBSTITUTE, PairTable
+from tandem.features import relations
+from tandem.features.baskets import Baskets
+from tandem.features.dataset import Dataset
+from tandem.features.graph import DIRECTED, KINDS, edges
+from tandem.features.partners import Partners, Relation
+from tandem.features.relations import at
+from tandem.params import RelateParams
+
+PLACES: Mapping[Relation, int] = {"complement": COMPLEMENT, "substitute": SUBSTITUTE}
+"""Columns of probabilities by relation."""
+BINS = 10
+"""Of probabilities, in which they are compared with what was true."""
+
+
+@dataclass(frozen=True, eq=False)
+class Lesson:
+    """Labelled pairs of the earlier part."""
+
+    table: PairTable
+    label: NDArray[np.int64]  # (pairs,)
+    rate: NDArray[np.float64]  # (RELATIONS,) share of the pairs with a label that is here
+
+    def __getitem__(self, rows: NDArray) -> "Lesson":
+        return Lesson(self.table[rows], self.label[rows], self.rate)
+
+    @property
+    def unmet(self) -> NDArray[np.bool_]:
+        """(pairs,) whether nobody met one of the two, as far as the evidence goes."""
+        return np.isnan(self.table.evidence[:, 0])
+
+    def counts(self) -> dict[str, int]:
+        """Pairs by label."""
+        count = np.bincount(self.label, minlength=RELATIONS).tolist()
+        return {**{name: count[place] for name, place in PLACES.items()}, "neither": count[NEITHER]}
+
+    def split(self, share: float, seed: int) -> tuple["Lesson", "Lesson"]:
+        """Pairs to learn from, without products to test on, and pairs from those: `share` of the sources, by chance.
+
+        What is said of a → b tells much of b → a.
+        """
+        sources = np.unique(self.table.source)
+        drawn = np.random.default_rng(seed).permutation(sources)[: int(share * len(sources))]
+        tested, led_to = (np.isin(of, drawn) for of in (self.table.source, self.table.target))
+        return self[~tested & ~led_to], self[tested]
+
+
+def lesson(known: Dataset, params: RelateParams) -> Lesson:
+    """What the later part says of pairs that the earlier part asks about; of each label at most `pairs`, by chance.
+
+    Of a product that nobody met in the later part it says nothing.
+    """
+    rng = np.random.default_rng(params.seed)
+    cut = int(np.quantile(known.baskets.time_us, params.evidence_share)) if len(known.baskets) else known.as_of_us
+    early, late = between(known, 0, cut), between(known, cut, known.as_of_us)
+    fold = rng.integers(params.folds, size=known.vocabulary.size)
+    unmet = (_unmet(early, fold == n, params) for n in range(params.folds))
+    tables = zip(*map(_parts, (pairs.ask(early, params).table, *unmet)), strict=True)
+    table = PairTable(*(np.concatenate(of) for of in tables))
+    there = pairs.met(late)
+    table = table[there[table.source] & there[table.target]]
+    label = labelled(relations.label(late), table)
+    count = np.bincount(label, minlength=RELATIONS)
+    rate = np.minimum(params.pairs / np.maximum(count, 1), 1.0)
+    drawn = (rng.permutation(np.flatnonzero(label == n))[: params.pairs] for n in range(RELATIONS))
+    kept = np.sort(np.concatenate(list(drawn)))
+    return Lesson(table[kept], label[kept], rate)
+
+
+def _unmet(known: Dataset, hidden: NDArray[np.bool_], params: RelateParams) -> PairTable:
+    """The pairs of hidden products, asked about as if nobody had met them."""
+    table = pairs.ask(without(known, hidden), params).table
+    return table[hidden[table.source] | hidden[table.target]]
+
+
+def _parts(table: PairTable) -> tuple[NDArray, NDArray, NDArray]:
+    return table.source, table.target, table.evidence
+
+
+def labelled(told: relations.Relations, table: PairTable) -> NDArray[np.int64]:
+    """(pairs,) what was told of each, NEITHER where nothing was believed."""
+    size = int(max(of.max(initial=0) for of in (told.a, told.b, table.source, table.target))) + 1
+    kinds = np.full(len(table), NEITHER)
+    for name, place in PLACES.items():
+        believed = told.kind == relations.RELATIONS.index(name)
+        keys = told.a[believed].astype(np.int64) * size + told.b[believed]
+        kinds[np.isin(table.source.astype(np.int64) * size + table.target, keys)] = place
+    return kinds
+
+
+def between(known: Dataset, begin_us: int, end_us: int) -> Dataset:
+    """The dataset of the events of that time alone; of products it knows the same."""
+
+    def part(of: Baskets) -> Baskets:
+        return of.take(np.flatnonzero((of.time_us >= begin_us) & (of.time_us < end_us)))
+
+    past = known.histories
+    kept = past.keep((past.time_us >= begin_us) & (past.time_us < end_us))
+    return replace(
+        known, histories=replace(kept, as_of_us=end_us), baskets=part(known.baskets), views=part(known.views)
+    )
+
+
+def without(known: Dataset, hidden: NDArray[np.bool_]) -> Dataset:
+    """The dataset as if nobody had met the hidden products."""
+    shown = sp.diags_array((~hidden).astype(np.float64))
+
+    def rest(of: Baskets) -> Baskets:
+        content = sp.csr_array(of.content @ shown)
+        content.eliminate_zeros()
+        return replace(of, content=content)
+
+    past = known.histories
+    kept = past.keep(~hidden[past.product])
+    return replace(known, histories=kept, baskets=rest(known.baskets), views=rest(known.views))
+
+
+def learn(taught: Lesson, content: NDArray[np.float32], params: RelationsParams) -> Relations:
+    """The network of relations, its probabilities those of all pairs and not of the sample.
+
+    Raises:
+        RelationsError: the pairs do not suffice.
+    """
+    from models.relations.fit import fit  # TensorFlow
+
+    return as_frequent(fit(taught.table, taught.label, content, network(params)), taught.rate)
+
+
+def network(params: RelationsParams) -> RelationsParams:
+    """Without vectors of a product's own, for those that nobody met have none, and without a graph: counts stand in
+    the evidence.
+    """
+    return params.model_copy(update={"ids": (), "paths": False, "messages": "none"})
+
+
+def as_frequent(made: Relations, rate: NDArray[np.float64]) -> Relations:
+    """The same where pairs with a label are 1 / rate times as many: odds as Bayes has them."""
+    *layers, (kernel, bias) = made.dense
+    bias = (bias - made.temperature * np.log(rate)).astype(np.float32)
+    return replace(made, dense=(*layers, (kernel, bias)))
+
+
+def judge(made: Relations, tested: Lesson) -> dict[str, float]:
+    """How good probabilities are on pairs that were not learned from, each weighing as many as it stands for.
+
+    Log loss beside that of the labels' shares, the expected calibration error of each relation, and how often a
+    complement has higher odds of being one against a substitute than a substitute has.
+    """
+    p, weight = made.probabilities(tested.table), 1 / tested.rate[tested.label]
+    share = np.bincount(tested.label, weight, RELATIONS) / weight.sum()
+    odds = np.log(p[:, COMPLEMENT]) - np.log(p[:, SUBSTITUTE])
+    goes, like = (odds[tested.label == place] for place in (COMPLEMENT, SUBSTITUTE))
+    errors = {name: _calibration(p[:, n], tested.label == n, weight) for name, n in PLACES.items()}
+    found = {
+        "log_loss": float(np.average(-np.log(p[np.arange(len(p)), tested.label]), weights=weight)),
+        "log_loss_of_shares": float(-np.sum(share[share > 0] * np.log(share[share > 0]))),
+        **{f"calibration_error_{name}": error for name, error in errors.items()},
+    }
+    if len(goes) and len(like):
+        found["auc_complement_against_substitute"] = float(mannwhitneyu(goes, like).statistic / (len(goes) * len(like)))
+    return found
+
+
+def _calibration(p: NDArray[np.float64], true: NDArray[np.bool_], weight: NDArray[np.float64]) -> float:
+    """Σ over bins of equal width of |Σ weight · (P - true)| / Σ weight. Source: Guo et al. 2017."""
+    bins = np.minimum((p * BINS).astype(int), BINS - 1)
+    return float(np.abs(np.bincount(bins, weight * (p - true), BINS)).sum() / weight.sum())
+
+
+@dataclass(frozen=True, eq=False)
+class Learned:
+    """What tells relations: the network for those in `names`, counts alone for the others."""
+
+    relations: Relations | None
+    names: tuple[Relation, ...]
+    number: NDArray[np.int64]  # (products,) of a dataset's products among those that the network knows
+
+
+def find(known: Dataset, learned: Learned, params: RelateParams) -> Partners:
+    """The most probable partners of each product; of relations that were not learned those that counts prove."""
+    told = [_counted(known, name, params) for name in PLACES if name not in learned.names]
+    if learned.relations:
+        told += _probable(known, learned, learned.relations, params)
+    parts = [Partners.none(), *told]
+    return Partners.of(*(np.concatenate([getattr(of, f.name) for of in parts]) for f in fields(Partners)))
+
+
+def _probable(known: Dataset, learned: Learned, made: Relations, params: RelateParams) -> Iterator[Partners]:
+    asked = pairs.ask(known, params)
+    p = made.probabilities(numbered(asked.table, learned.number))
+    for name in learned.names:
+        of = p[:, PLACES[name]]
+        kept = best(asked.table.source, of, params.keep) & (of >= params.min_probability)
+        yield _partners(known, name, asked.table[kept], of[kept], first(asked.forward[kept], params))
+
+
+def _counted(known: Dataset, name: Relation, params: RelateParams) -> Partners:
+    told = relations.label(known)
+    believed = np.flatnonzero(told.kind == relations.RELATIONS.index(name))
+    score = getattr(told, name)[believed]
+    kept = believed[best(told.a[believed], score, params.keep)]
+    kept = kept[np.argsort(-getattr(told, name)[kept], kind="stable")]
+    table = PairTable.of(told.a[kept], told.b[kept])
+    return _partners(known, name, table, np.full(len(kept), np.nan), first(told.forward[kept], params))
+
+
+def first(forward: NDArray[np.floating], params: RelateParams) -> NDArray[np.int8]:
+    """(pairs,) 1 where a surely comes first, -1 where b does, 0 where it is not sure enough."""
+    return np.where(np.abs(forward) >= params.min_precedence, np.sign(forward), 0).astype(np.int8)
+
+
+def numbered(table: PairTable, number: NDArray[np.integer]) -> PairTable:
+    """The same pairs with other numbers for their products."""
+    return PairTable.of(number[table.source], number[table.target], table.evidence)
+
+
+def best(a: NDArray[np.integer], values: NDArray[np.floating], count: int) -> NDArray[np.bool_]:
+    """(pairs,) whether a pair is one of the `count` of the highest value with its a."""
+    order = np.lexsort((-values, a))
+    place = np.arange(len(a)) - np.searchsorted(a[order], a[order])
+    kept = np.zeros(len(a), bool)
+    kept[order[place < count]] = True
+    return kept
+
+
+def _partners(
+    known: Dataset, name: Relation, table: PairTable, probability: NDArray[np.float64], leads: NDArray[np.int8]
+) -> Partners:
+    a, b = table.source, table.target
+    counts = [
+        at(edges(known, kind), *way).n for kind in KINDS for way in ([(a, b), (b, a)] if kind in DIRECTED else [(a, b)])
+    ]
+    relation = np.full(len(a), relations.RELATIONS.index(name))
+    return Partners.of(a, b, relation, probability, leads * (name == "complement"), np.stack(counts, axis=1))

@@ -1,0 +1,80 @@
+"""The stage `relate`: partners of both windows, and an honest word on what they rest on."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from models.relations.learned import Relations
+from stages import features, relate, split
+from tandem import demo, files
+from tandem.data import canonical, schema
+from tandem.data.sources import Source
+from tandem.features.dataset import Dataset
+from tandem.features.partners import Partners
+from tandem.features.relations import RELATIONS, label
+from tandem.params import IngestParams
+
+
+def test_without_enough_labels_partners_are_what_counts_prove(related) -> None:
+    report = files.read_json(related.root / "reports" / "relations.json")
+    assert report["learned"] == []
+    assert not (related.relations / "network").exists()
+    for window in ("trial", "final"):
+        partners = Partners.read(related.relations / window / "partners.npz")
+        assert np.isnan(partners.probability).all()
+        told = label(Dataset.read(related.features / window))
+        for place, name in enumerate(RELATIONS[1:], 1):
+            kept = partners.relation == place
+            believed = told.kind == place
+            found = set(zip(partners.a[kept].tolist(), partners.b[kept].tolist(), strict=True))
+            assert found == set(zip(told.a[believed].tolist(), told.b[believed].tolist(), strict=True))
+            assert report[window][name]["pairs"] == kept.sum()
+        assert report[window]["complement"]["pairs"] > 0
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Path:
+    """The demo shop's partners, made without texts and pictures, and the truth."""
+    home = tmp_path_factory.mktemp("related")
+    demo.generate(home / "raw", home / "truth", demo.DemoSize(), 7)
+    (home / "params.yaml").write_text((root / "params.yaml").read_text(encoding="utf-8"), encoding="utf-8")
+    source, key = Source.read(root / "sources" / "demo.yaml"), hashlib.sha256(b"test").digest()
+    params = IngestParams.read(root / "params.yaml")
+    canonical.make(source, home / "raw", key, home / "snapshot", home / "parts", params)
+    files.write(schema.OPINIONS.arrow.empty_table().to_pandas(), home / "opinions.parquet", schema.OPINIONS)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(home)
+        split.main(home / "snapshot", home / "splits")
+        features.main(home / "splits", home / "snapshot", home / "opinions.parquet", home / "features")
+        for window in ("trial", "final"):
+            unknown = np.full((Dataset.read(home / "features" / window).vocabulary.size, 1), np.nan, np.float32)
+            files.write_arrays(home / "vectors" / f"{window}.npz", text=unknown, picture=unknown)
+        relate.main(*(home / name for name in ("features", "vectors", "relations", "relations.json")))
+    return home
+
+
+@pytest.mark.slow
+def test_planted_complements_are_found_with_their_direction(home: Path) -> None:
+    known = Dataset.read(home / "features" / "final")
+    partners = Partners.read(home / "relations" / "final" / "partners.npz")
+    truth = pd.read_csv(home / "truth" / "complements.csv", dtype=str)
+    baskets = np.asarray(known.baskets.content.sum(axis=0)).ravel()
+    a, b = (known.vocabulary.encode(truth[name]) for name in ("antecedent", "consequent"))
+    warm = np.flatnonzero((baskets[a] >= 5) & (baskets[b] >= 5))
+    places = {(int(partners.a[at]), int(partners.b[at])): at for at in np.flatnonzero(partners.relation == 1)}
+    found = [places[pair] for pair in zip(a[warm].tolist(), b[warm].tolist(), strict=True) if pair in places]
+    assert len(found) >= 0.8 * len(warm)
+    assert np.mean(partners.first[found] == 1) >= 0.9
+
+
+@pytest.mark.slow
+def test_the_report_and_the_network_are_of_both_relations(home: Path) -> None:
+    report = files.read_json(home / "relations.json")
+    assert report["learned"] == ["complement", "substitute"]
+    for part, share in (("met", 0.5), ("never_met", 0.8)):
+        assert report["tested"][part]["log_loss"] < share * report["tested"][part]["log_loss_of_shares"]
+    known = Dataset.read(home / "features" / "final")
+    assert len(Relations.load(home / "relations" / "network").tables["described"]) == known.vocabulary.size
