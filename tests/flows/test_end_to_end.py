@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 TABLES = ("canonical", "snapshot", "splits", "features", "vectors")
 KILLED = ("stages.validate", "stages.count", "stages.train", "stages.evaluate", "flows.promote")
-MADE = (*TABLES, "sentiment", "encoders", "trials", "releases")
+MADE = (*TABLES, "sentiment", "encoders", "relations", "trials", "releases")
 QUICK = {"epochs": 2, "dim": 16}  # what every network that has it is set to: the path is tested, not the ranking
 
 
@@ -34,7 +34,8 @@ def shop(project: Path) -> Path:
     """A small demo shop's exports, and params for networks that train in seconds."""
     yaml = YAML()
     params = yaml.load(Path("params.yaml"))
-    for network in (*params["networks"].values(), params["picture"], params["sentiment"]):
+    sections = (params[name] for name in ("picture", "sentiment", "relations"))
+    for network in (*params["networks"].values(), *sections):
         network.update({key: value for key, value in QUICK.items() if key in network})
     yaml.dump(params, Path("params.yaml"))
     raw = project.parent / "export"
@@ -85,7 +86,15 @@ def test_the_whole_path_and_a_question(shop: Path) -> None:
             server.send_signal(signal.SIGTERM)
     assert answer["model_version"] == champions["related"]["champion"]["content_hash"]
     assert 1 <= len(answer["items"]) <= 3
+    assert {"pairs", "learned", "final"} <= files.read_json(Path("reports/relations.json")).keys()
+    assert all(len(answer[relation]) <= 3 for relation in ("complements", "substitutes"))
     assert product not in {item["product_id"] for item in answer["items"]}
+    other = answer["items"][0]["product_id"]
+    explained = json.loads(tandem("explain", product, other, "--json").stdout)
+    assert (explained["a"], explained["b"]) == (product, other)
+    assert "no such product" in subprocess.run(
+        [sys.executable, "-m", "flows.cli", "explain", product, "no such product"], capture_output=True, text=True
+    ).stderr
 
 
 def test_killed_in_any_stage_it_ends_the_same(shop: Path) -> None:
