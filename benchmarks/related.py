@@ -6,8 +6,8 @@ DATASET is demo, online_retail, groceries, tafeng, bundles_electronic or amazon_
 came before the validation window, makes its choices on it (for each view apart), learns again from what came before
 the test and ranks the whole catalogue. T1, `together`: what later baskets hold together, gain their number; T2,
 `beyond_popularity`: of that what has a later lift of at least 5, gain 1. Intervals: 95 %, bootstrap over antecedents
-(bundles where bundles are asked). The peers' Python is one of another environment, for instance
-`python3.11 -m venv .peers && .peers/bin/pip install gensim`; without it item2vec has no row.
+(bundles where bundles are asked). The peers' Python is `.peers/bin/python`, which `make peers` makes;
+without it item2vec has no row.
 """
 
 import logging

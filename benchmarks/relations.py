@@ -37,6 +37,8 @@ EPOCHS = 8
 Rows = NDArray[np.integer]
 Contender = Callable[[Rows, Rows, int], Probabilities]
 """From pairs to learn from, pairs to judge and a seed to P(substitute) of the latter."""
+HERE = {"ids": ("target",), "paths": True}
+"""What differs from the pipeline's params: of these products there is no sheet, and relations are edges."""
 
 
 @dataclass(frozen=True)
@@ -298,7 +300,7 @@ def main(dataset: Annotated[str, typer.Argument(help="amazon_grocery or amazon_g
         raise typer.BadParameter(f"{dataset}; {' or '.join(asked)} fits")
     quiet()
     logging.basicConfig(level=logging.WARNING)
-    asked[dataset](RelationsParams.read())
+    asked[dataset](RelationsParams.read().model_copy(update=HERE))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from tandem.release import Release
 
 @dataclass(frozen=True)
 class Evidence:
-    """Who took what, or met it, up to the end of the release's snapshot. What no known user did counts for nobody.
+    """Who took what, up to the end of the release's snapshot. Orders without a known user count for nobody.
 
     Where `min_users` is 1, every association is shown, also those that no known user stands behind.
     """
@@ -22,13 +22,10 @@ class Evidence:
     min_users: int
 
     @classmethod
-    def of(cls, found: Release, kinds: tuple[str, ...] | None = None) -> "Evidence":
-        """The evidence in a release's histories; one made before `privacy.min_users` was known has no bound.
-
-        Args:
-            kinds: of events that count; without them those that are recommended for.
-        """
-        taken = sp.csr_array(found.histories.seen(kinds or tuple(found.manifest.get("target_kinds", schema.KINDS))))
+    def of(cls, found: Release) -> "Evidence":
+        """The evidence in a release's histories; one made before `privacy.min_users` was known has no bound."""
+        kinds = tuple(found.manifest.get("target_kinds", schema.KINDS))
+        taken = sp.csr_array(found.histories.seen(kinds))
         return cls(taken, sp.csc_array(taken), int(found.manifest.get("min_users", 1)))
 
     def users(self, item: int) -> NDArray[np.int64]:

@@ -12,8 +12,6 @@ from tandem.features.partners import COUNTS, Relation
 DIRECTIONS = {1: "after", -1: "before", 0: "either"}
 """By which of the two comes first: the product asked about, the partner, or neither."""
 
-BOUGHT = ("together", "after", "before")
-
 REASONS: Mapping[Relation, Mapping[str, str]] = {
     "complement": {
         "together": "bought together with {}",
@@ -36,27 +34,27 @@ REASONS: Mapping[Relation, Mapping[str, str]] = {
 def partners(shelf: Shelf, item: int, relation: Relation, allowed: NDArray[np.bool_], k: int) -> list[Partner]:
     """At most k allowed partners of a product, the most probable first.
 
-    What was bought with it is shown where `privacy.min_users` users took both, other partners where as many met both;
-    one of whom nothing was counted rests on nobody's behaviour and is always shown.
+    A counted partner is shown where `privacy.min_users` known users stand behind one of its counts; one of whom nothing
+    was counted rests on nobody's behaviour and is always shown.
     """
     known = shelf.release.partners
     places = known.places(item, relation)
     places = places[allowed[known.b[places]]]
-    if not len(places):
-        return []
-    b, counts = known.b[places], known.counts[places]
-    bought = counts[:, [COUNTS.index(name) for name in BOUGHT]].any(axis=1)
-    crowd = shelf.evidence if relation == "complement" else shelf.sightings
-    enough = np.where(bought, crowd.enough(item)[b], shelf.sightings.enough(item)[b])
-    shown = places[~counts.any(axis=1) | enough]
+    shown = places[~known.counts[places].any(axis=1) | _enough(shelf, known.users[places]).any(axis=1)]
     return [_partner(shelf, item, relation, place) for place in shown[:k].tolist()]
 
 
+def _enough(shelf: Shelf, users: NDArray[np.integer]) -> NDArray[np.bool_]:
+    """Whether so many known users are enough for what they stand behind to be shown."""
+    least = shelf.evidence.min_users
+    return np.ones(users.shape, bool) if least <= 1 else users >= least
+
+
 def _partner(shelf: Shelf, item: int, relation: Relation, place: int) -> Partner:
-    known, least = shelf.release.partners, shelf.evidence.min_users
+    known = shelf.release.partners
     probability = float(known.probability[place])
-    counts = dict(zip(COUNTS, known.counts[place].tolist(), strict=True))
-    told = {name: n if n >= least else None for name, n in counts.items()}
+    counts = zip(COUNTS, known.counts[place].tolist(), _enough(shelf, known.users[place]).tolist(), strict=True)
+    told = {name: n if n and enough else None for name, n, enough in counts}
     speaks = next((name for name in REASONS[relation] if told.get(name)), "")
     return Partner(
         **shelf.catalogue.described(int(known.b[place])),

@@ -121,7 +121,9 @@ class Item(Product):
     reason: Annotated[str, Field(description="a sentence for the customer")]
 
 
-Count = Annotated[int | None, Field(description="null where it is smaller than privacy.min_users")]
+Count = Annotated[
+    int | None, Field(description="null where it is 0, or fewer than privacy.min_users known users stand behind it")
+]
 
 
 class Counts(BaseModel):

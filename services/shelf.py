@@ -12,7 +12,6 @@ from services.catalogue import Catalogue
 from services.evidence import Evidence
 from services.schemas import Event
 from tandem import release
-from tandem.data import schema
 from tandem.errors import ReleaseError
 from tandem.features.histories import Histories
 from tandem.privacy import pseudonyms
@@ -42,8 +41,7 @@ class Shelf:
     user_row: Mapping[str, int]  # pseudonym -> row of the release's histories
     popular: NDArray[np.float32]  # (windows, products) demand over each window of POPULAR
     popular_order: NDArray[np.int32]  # products with any such demand, most wanted first
-    evidence: Evidence  # of what was taken
-    sightings: Evidence  # of all that was met, also what was only looked at
+    evidence: Evidence
 
     @classmethod
     def of(cls, found: Release) -> "Shelf":
@@ -52,8 +50,7 @@ class Shelf:
         order = np.lexsort(-popular[::-1])
         wanted = order[(popular[-1, order] > 0) & (order > 0)]
         user_row = {user_id: row for row, user_id in enumerate(found.histories.user_ids)}
-        crowds = Evidence.of(found), Evidence.of(found, schema.KINDS)
-        return cls(found, Catalogue.of(found.catalogue), user_row, popular, wanted.astype(np.int32), *crowds)
+        return cls(found, Catalogue.of(found.catalogue), user_row, popular, wanted.astype(np.int32), Evidence.of(found))
 
     def __str__(self) -> str:
         """One line for the log."""

@@ -77,7 +77,10 @@ def _learned(
         log.warning("relations are not learned: %s", error)
         return None, (), told | {"learned": (), "because": str(error)}
     parts = {"met": tested[~tested.unmet], "never_met": tested[tested.unmet]}  # one of the two products, or both
-    told["tested"] = {name: {"pairs": of.counts(), **behaviour.judge(made, of)} for name, of in parts.items()}
+    told["tested"] = {
+        name: {"pairs": of.counts(), **(behaviour.judge(made, of) if len(of.table) else {})}
+        for name, of in parts.items()
+    }
     return made, names, told
 
 

@@ -50,7 +50,7 @@ class Explanation:
 
     a: str
     b: str
-    relation: str  # of RELATIONS, as far as behaviour tells
+    relation: str | None  # of RELATIONS, as far as behaviour tells; None: withheld, with every count
     first: str | None  # the product that comes first, where the relation has a direction
     statements: list[Statement]
     withheld: int  # statements that rest on too few people to be shown
@@ -75,8 +75,9 @@ def explain(dataset: Dataset, products: pd.DataFrame, a: str, b: str, min_users:
     counted = [found for kind in KINDS for found in _both_ways(dataset, kind, (first, second), (a, b))]
     shown = [s for s in counted if min_users <= 1 or s.values["users"] >= min_users]
     shown.sort(key=lambda s: s.values["chance"])
-    relation, leads = _relation(dataset, first, second)
-    like = [*_shared(products, a, b), *_alike(dataset, first, second), *_said(dataset, (first, second), (a, b))]
+    relation, leads = _relation(dataset, first, second) if shown or not counted else (None, 0)
+    like = [*_shared(products, a, b), *_alike(dataset, first, second)]
+    like += _said(dataset, (first, second), (a, b), min_users)
     return Explanation(a, b, relation, {1: a, -1: b}.get(leads), [*shown, *like], withheld=len(counted) - len(shown))
 
 
@@ -113,7 +114,8 @@ def _counted(
     witnesses = rows.witnesses(*at_)
     if not len(witnesses):
         return
-    pair = at(graph.edges(dataset, kind), *(np.array([place], np.int32) for place in at_))
+    edges = strength.given_sizes(graph.edges(dataset, kind))  # as relations are judged
+    pair = at(edges, *(np.array([place], np.int32) for place in at_))
     users, times = rows.user[witnesses], rows.time_us[witnesses]
     low, high = (float(of[0]) for of in strength.lift_interval(pair))
     values: dict[str, Any] = {
@@ -150,7 +152,7 @@ def _shared(products: pd.DataFrame, a: str, b: str) -> Iterator[Statement]:
     if len(brands) == 2 and brands[0] == brands[1]:
         yield Statement("brand", f"both are of {brands[0]}", {"brand": brands[0]})
     prices = rows["price"].to_numpy(np.float64)
-    if np.isfinite(prices).all() and (prices > 0).all():
+    if np.isfinite(prices).all() and (prices > 0).all() and rows["currency"].nunique() == 1:
         ratio = float(prices[1] / prices[0])
         yield Statement(
             "price", f"{b} costs {ratio:.3g} times as much as {a}", {"ratio": ratio, "prices": prices.tolist()}
@@ -166,12 +168,13 @@ def _alike(dataset: Dataset, a: int, b: int) -> Iterator[Statement]:
             yield Statement(name, f"the {noun} are alike by {cosine:.2f} of 1", {"cosine": cosine})
 
 
-def _said(dataset: Dataset, at_: tuple[int, int], names: tuple[str, str]) -> Iterator[Statement]:
-    """What reviewers say of each: `ProductFeatures.sentiment` is tone, log(1 + reviews), topics."""
+def _said(dataset: Dataset, at_: tuple[int, int], names: tuple[str, str], min_reviews: int) -> Iterator[Statement]:
+    """What reviewers say of each, if so many do: `ProductFeatures.sentiment` is tone, log(1 + reviews), topics."""
     for place, name in zip(at_, names, strict=True):
         said = dataset.products.sentiment[place]
-        if len(said) and np.isfinite(said).all() and said[1] > 0:
-            count, tone = round(float(np.expm1(said[1]))), float(said[0])
+        count = round(float(np.expm1(said[1]))) if len(said) and np.isfinite(said).all() else 0
+        if count >= max(min_reviews, 1):
+            tone = float(said[0])
             topics = [aspect for aspect, share in zip(ASPECTS, said[2:], strict=True) if share >= TOPIC_SHARE]
             of = f", mostly of {', '.join(topics)}" if topics else ""
             sentence = f"{count:,} reviews of {name} are {tone:+.2f} on a scale from -1 to 1{of}"

@@ -36,7 +36,7 @@ def explain(a: A, b: B, as_json: AsJson = False) -> None:
     for name, title in zip((a, b), titles, strict=True):
         typer.echo(f"{name}  {title if isinstance(title, str) else '(no title)'}")
     order = f"; {found.first} comes first" if found.first else ""
-    typer.echo(f"relation by behaviour: {found.relation}{order}")
+    typer.echo(f"relation by behaviour: {found.relation or 'withheld'}{order}")
     for statement in found.statements:
         typer.echo(f"- {statement.sentence}")
     if found.withheld:

@@ -65,7 +65,9 @@ def begin(dataset: Dataset, params: AssociationParams) -> tuple[AssociationNetwo
     pairs = one_number(dataset)
     if not pairs.nnz:
         raise NothingToLearn("no basket holds two known products: an association network has nothing to learn")
-    alike, around = substitutes(dataset), Neighbourhood.of(dataset, params.neighbours)
+    nobody = Neighbourhood.none(dataset.vocabulary.size)
+    around = nobody if params.graph == "none" else Neighbourhood.of(dataset, params.neighbours)
+    alike = substitutes(dataset) if params.alike_weight else sp.csr_array(pairs.shape)
     log.info("%d directed pairs, %d of substitutes; edges: %s", pairs.nnz, alike.nnz, ", ".join(around.relations))
     params = params if alike.nnz else params.model_copy(update={"alike_weight": 0.0})
     network = AssociationNetwork(dataset.products, around, params)

@@ -32,10 +32,18 @@ class Neighbourhood:
                 found[kind] = weights
                 if kind in DIRECTED:
                     found[f"{kind}, reversed"] = sp.csr_array(weights.T)
-        columns = [_largest(weights, k) for weights in found.values()] or [_nothing(dataset.vocabulary.size)]
+        if not found:
+            return cls.none(dataset.vocabulary.size)
+        columns = [_largest(weights, k) for weights in found.values()]
         near, strength = (np.concatenate(of, axis=1) for of in zip(*columns, strict=True))
         widths = [of.shape[1] for of, _ in columns]
         return cls(near, strength, np.repeat(np.arange(len(widths), dtype=np.int32), widths), tuple(found))
+
+    @classmethod
+    def none(cls, products: int) -> Self:
+        """Nobody is near anybody: one empty place for each product."""
+        place = np.zeros((products, 1))
+        return cls(place.astype(np.int32), place.astype(np.float32), np.zeros(1, np.int32), ())
 
     def take(self, rows: NDArray[np.integer]) -> Self:
         """The neighbours of the products at `rows`, in that order."""
@@ -65,7 +73,3 @@ def _largest(weights: sp.csr_array, k: int) -> tuple[NDArray[np.int32], NDArray[
     near[row[kept], place[place < k]] = weights.indices[kept]
     strength[row[kept], place[place < k]] = weights.data[kept]
     return near, (strength / np.maximum(strength[:, :1], 1e-30)).astype(np.float32)
-
-
-def _nothing(products: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-    return np.zeros((products, 1), np.int32), np.zeros((products, 1), np.float32)

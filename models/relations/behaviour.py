@@ -20,7 +20,7 @@ from models.relations.table import COMPLEMENT, NEITHER, RELATIONS, SUBSTITUTE, P
 from tandem.features import relations
 from tandem.features.baskets import Baskets
 from tandem.features.dataset import Dataset
-from tandem.features.graph import DIRECTED, KINDS, edges
+from tandem.features.graph import DIRECTED, KINDS, edges, rows, users
 from tandem.features.partners import Partners, Relation
 from tandem.features.relations import at
 from tandem.params import RelateParams
@@ -141,14 +141,7 @@ def learn(taught: Lesson, content: NDArray[np.float32], params: RelationsParams)
     """
     from models.relations.fit import fit  # TensorFlow
 
-    return as_frequent(fit(taught.table, taught.label, content, network(params)), taught.rate)
-
-
-def network(params: RelationsParams) -> RelationsParams:
-    """Without vectors of a product's own, for those that nobody met have none, and without a graph: counts stand in
-    the evidence.
-    """
-    return params.model_copy(update={"ids": (), "paths": False, "messages": "none"})
+    return as_frequent(fit(taught.table, taught.label, content, params), taught.rate)
 
 
 def as_frequent(made: Relations, rate: NDArray[np.float64]) -> Relations:
@@ -208,7 +201,8 @@ def _probable(known: Dataset, learned: Learned, made: Relations, params: RelateP
     p = made.probabilities(numbered(asked.table, learned.number))
     for name in learned.names:
         of = p[:, PLACES[name]]
-        kept = best(asked.table.source, of, params.keep) & (of >= params.min_probability)
+        likelier = of >= p[:, list(PLACES.values())].max(axis=1)  # a pair stands in one list
+        kept = best(asked.table.source, of * likelier, params.keep) & likelier & (of >= params.min_probability)
         yield _partners(known, name, asked.table[kept], of[kept], first(asked.forward[kept], params))
 
 
@@ -245,8 +239,8 @@ def _partners(
     known: Dataset, name: Relation, table: PairTable, probability: NDArray[np.float64], leads: NDArray[np.int8]
 ) -> Partners:
     a, b = table.source, table.target
-    counts = [
-        at(edges(known, kind), *way).n for kind in KINDS for way in ([(a, b), (b, a)] if kind in DIRECTED else [(a, b)])
-    ]
-    relation = np.full(len(a), relations.RELATIONS.index(name))
-    return Partners.of(a, b, relation, probability, leads * (name == "complement"), np.stack(counts, axis=1))
+    ways = {kind: [(a, b), (b, a)] if kind in DIRECTED else [(a, b)] for kind in KINDS}
+    counts = [at(edges(known, kind), *way).n for kind in KINDS for way in ways[kind]]
+    behind = [users(rows(known, kind), *way) for kind in KINDS for way in ways[kind]]
+    relation, leads = np.full(len(a), relations.RELATIONS.index(name)), leads * (name == "complement")
+    return Partners.of(a, b, relation, probability, leads, np.stack(counts, axis=1), np.stack(behind, axis=1))

@@ -50,8 +50,7 @@ class Rows:
 
     def witnesses(self, a: int, b: int) -> NDArray[np.int64]:
         """The rows that hold a as source and b as target."""
-        targets = self.source if self.target is None else self.target
-        return np.intersect1d(_rows_with(self.source, a), _rows_with(targets, b))
+        return np.intersect1d(_rows_with(self.source, a), _rows_with(_targets(self), b))
 
 
 @lru_cache(maxsize=8)
@@ -82,6 +81,28 @@ def weighted_baskets(dataset: Dataset) -> sp.csr_array:
     """(baskets, products) X with X'X the weights of `together`, those of each product with itself on the diagonal."""
     found = _together(dataset)
     return _scaled(found.source, np.sqrt(found.weight))
+
+
+def users(found: Rows, a: NDArray[np.integer], b: NDArray[np.integer]) -> NDArray[np.int64]:
+    """(pairs,) how many different known users stand behind the rows that hold a as source and b as target."""
+    own = sp.diags_array((found.user >= 0).astype(np.float64))
+    sources, targets = (sp.csr_array(own @ of) for of in (found.source, _targets(found)))
+    for cells in (sources, targets):
+        cells.eliminate_zeros()
+    with_source, counted = sp.csc_array(sources), np.zeros(len(a), np.int64)
+    order = np.argsort(a, kind="stable")
+    for asked in np.split(order, np.flatnonzero(np.diff(a[order])) + 1) if len(a) else []:
+        product = a[asked[0]]
+        rows = with_source.indices[with_source.indptr[product] : with_source.indptr[product + 1]]
+        cells = targets[rows]
+        user = np.repeat(found.user[rows], np.diff(cells.indptr))
+        met = np.unique(user * targets.shape[1] + cells.indices) % targets.shape[1]
+        counted[asked] = np.bincount(met, minlength=targets.shape[1])[b[asked]]
+    return counted
+
+
+def _targets(found: Rows) -> sp.csr_array:
+    return found.source if found.target is None else found.target
 
 
 def one_number(dataset: Dataset) -> sp.csr_array:

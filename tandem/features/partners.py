@@ -31,6 +31,7 @@ class Partners:
     probability: NDArray[np.float32]  # (pairs,) NaN where counts alone speak
     first: NDArray[np.int8]  # (pairs,) 1 where a comes first, -1 where b does, 0 where neither
     counts: NDArray[np.int32]  # (pairs, COUNTS)
+    users: NDArray[np.int32]  # (pairs, COUNTS) distinct known users behind each count
 
     @classmethod
     def of(
@@ -41,6 +42,7 @@ class Partners:
         probability: NDArray[np.floating],
         first: NDArray[np.integer],
         counts: NDArray[np.number],
+        users: NDArray[np.number],
     ) -> Self:
         """Pairs in any order; those of equal probability stay as they came.
 
@@ -48,21 +50,20 @@ class Partners:
             PartnersError: lengths differ, or a relation is none of those that are kept.
         """
         shapes = [np.shape(of) for of in (a, b, relation, probability, first)]
-        if set(shapes) != {(len(a),)} or np.shape(counts) != (len(a), len(COUNTS)):
-            raise PartnersError(
-                f"arrays of shapes {shapes} and counts {np.shape(counts)}; (pairs,) and (pairs, {len(COUNTS)})"
-            )
+        wide = {np.shape(counts), np.shape(users)}
+        if set(shapes) != {(len(a),)} or wide != {(len(a), len(COUNTS))}:
+            raise PartnersError(f"arrays of shapes {shapes}, counts and users {wide}; (pairs,), (pairs, {len(COUNTS)})")
         if wrong := set(np.unique(relation).tolist()) - set(range(1, len(RELATIONS))):
             raise PartnersError(f"relations {sorted(wrong)}; 1 {RELATIONS[1]} and 2 {RELATIONS[2]} fit")
         order = np.lexsort((-np.nan_to_num(probability), relation, a))
-        arrays = zip(fields(cls), (a, b, relation, probability, first, counts), strict=True)
+        arrays = zip(fields(cls), (a, b, relation, probability, first, counts, users), strict=True)
         return cls(**{f.name: of[order].astype(DTYPES[f.name]) for f, of in arrays})
 
     @classmethod
     def none(cls) -> Self:
         """No pairs."""
         none = np.zeros(0, np.int32)
-        return cls.of(none, none, none, np.zeros(0), none, np.zeros((0, len(COUNTS))))
+        return cls.of(none, none, none, np.zeros(0), none, *np.zeros((2, 0, len(COUNTS))))
 
     def __len__(self) -> int:
         return len(self.a)
@@ -90,4 +91,5 @@ DTYPES = {
     "probability": np.float32,
     "first": np.int8,
     "counts": np.int32,
+    "users": np.int32,
 }

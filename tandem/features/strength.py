@@ -119,8 +119,10 @@ def given_sizes(pairs: Pairs) -> Pairs:
         pairs: all that were counted, or more.
     """
     possible = pairs.source.sum() * pairs.target.sum() - (pairs.source * pairs.target).sum()
-    least = (pairs.of_a + pairs.of_b - pairs.n).max(initial=0.0)  # rows that margins ask for
-    return replace(pairs, rows=int(max(np.ceil(possible / max(pairs.n.sum(), 1)), least))) if pairs.rows else pairs
+    if not pairs.rows:
+        return pairs
+    least = pairs.source.max(initial=0.0) + pairs.target.max(initial=0.0)  # so that any two fit beside each other
+    return replace(pairs, rows=int(max(np.ceil(possible / max(pairs.n.sum(), 1)), least)))
 
 
 def chance_of_more(pairs: Pairs) -> Values:

@@ -92,9 +92,12 @@ def test_the_whole_path_and_a_question(shop: Path) -> None:
     other = answer["items"][0]["product_id"]
     explained = json.loads(tandem("explain", product, other, "--json").stdout)
     assert (explained["a"], explained["b"]) == (product, other)
-    assert "no such product" in subprocess.run(
-        [sys.executable, "-m", "flows.cli", "explain", product, "no such product"], capture_output=True, text=True
-    ).stderr
+    assert (
+        "no such product"
+        in subprocess.run(
+            [sys.executable, "-m", "flows.cli", "explain", product, "no such product"], capture_output=True, text=True
+        ).stderr
+    )
 
 
 def test_killed_in_any_stage_it_ends_the_same(shop: Path) -> None:

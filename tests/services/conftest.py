@@ -65,14 +65,14 @@ ORDERS = [  # user, day, products; demand of the last 7 days: cable 3, phone-a 3
 
 COMPLEMENT, SUBSTITUTE = 1, 2
 LIKENESS = (0, 0, 0, 0, 0, 0)
-PARTNERS = [  # asked, partner, relation, probability, first, (together, after, before, viewed, instead, instead_of)
-    ("phone-a", "case-a", COMPLEMENT, 0.9, 1, (2, 1, 0, 3, 0, 0)),
-    ("phone-a", "cable", COMPLEMENT, 0.6, 0, (1, 0, 0, 0, 0, 0)),
-    ("phone-a", "case-b", COMPLEMENT, 0.3, 1, LIKENESS),
-    ("phone-a", "phone-b", SUBSTITUTE, 0.8, 0, LIKENESS),
-    ("case-b", "case-a", SUBSTITUTE, 0.7, 0, (0, 0, 0, 9, 0, 0)),
-    ("case-b", "phone-b", SUBSTITUTE, 0.2, 0, (0, 0, 0, 5, 2, 0)),
-    ("phone-b", "case-b", COMPLEMENT, float("nan"), -1, (0, 0, 2, 0, 0, 0)),
+PARTNERS = [  # asked, partner, relation, probability, first, counts in order of partners.COUNTS, users behind each
+    ("phone-a", "case-a", COMPLEMENT, 0.9, 1, (2, 1, 0, 3, 0, 0), (2, 1, 0, 2, 0, 0)),
+    ("phone-a", "cable", COMPLEMENT, 0.6, 0, (3, 0, 0, 0, 0, 0), (1, 0, 0, 0, 0, 0)),
+    ("phone-a", "case-b", COMPLEMENT, 0.3, 1, LIKENESS, LIKENESS),
+    ("phone-a", "phone-b", SUBSTITUTE, 0.8, 0, LIKENESS, LIKENESS),
+    ("case-b", "case-a", SUBSTITUTE, 0.7, 0, (0, 0, 0, 9, 0, 0), (0, 0, 0, 1, 0, 0)),
+    ("case-b", "phone-b", SUBSTITUTE, 0.2, 0, (0, 0, 0, 5, 2, 0), (0, 0, 0, 4, 1, 0)),
+    ("phone-b", "case-b", COMPLEMENT, float("nan"), -1, (0, 0, 2, 0, 0, 0), (0, 0, 2, 0, 0, 0)),
 ]
 
 

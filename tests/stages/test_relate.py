@@ -1,6 +1,7 @@
 """The stage `relate`: partners of both windows, and an honest word on what they rest on."""
 
 import hashlib
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -78,3 +79,21 @@ def test_the_report_and_the_network_are_of_both_relations(home: Path) -> None:
         assert report["tested"][part]["log_loss"] < share * report["tested"][part]["log_loss_of_shares"]
     known = Dataset.read(home / "features" / "final")
     assert len(Relations.load(home / "relations" / "network").tables["described"]) == known.vocabulary.size
+
+
+@pytest.mark.slow
+def test_a_shop_without_words_and_categories_learns_of_products_that_were_met(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing tells of a product that nobody met, so that there is none to test on, and the report says so."""
+    for window in ("trial", "final"):
+        shutil.copytree(home / "features" / window, tmp_path / "features" / window)
+        products = tmp_path / "features" / window / "products.npz"
+        arrays = dict(files.read_arrays(products))
+        files.write_arrays(products, **arrays | {"category": np.zeros_like(arrays["category"])})
+    monkeypatch.chdir(home)
+    places = tmp_path / "features", home / "vectors", tmp_path / "relations", tmp_path / "relations.json"
+    relate.main(*places)
+    report = files.read_json(tmp_path / "relations.json")
+    assert sum(report["tested"]["never_met"]["pairs"].values()) == 0
+    assert report["tested"]["met"]["log_loss"] < report["tested"]["met"]["log_loss_of_shares"]

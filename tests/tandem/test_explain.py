@@ -70,13 +70,13 @@ def said(found: Explanation) -> dict[str, dict]:
 def test_counts_chance_people_and_span_are_those_of_the_baskets() -> None:
     found = explain(known(), sheet(), "phone", "case", min_users=5)
     together = said(found)["together: phone, case"]
-    # 44 baskets, 20 with the phone, 14 with the case
-    assert (together["n"], together["rows"], together["of_a"], together["of_b"]) == (10, 44, 20, 14)
-    assert together["expected"] == pytest.approx(20 * 14 / 44)
-    assert together["lift"] == pytest.approx(10 * 44 / (20 * 14))
+    # 20 baskets with the phone, 14 with the case, 20 with the lamp; chance as among (54² - 20² - 14² - 20²) / 20 = 96
+    assert (together["n"], together["rows"], together["of_a"], together["of_b"]) == (10, 96, 20, 14)
+    assert together["expected"] == pytest.approx(20 * 14 / 96)
+    assert together["lift"] == pytest.approx(10 * 96 / (20 * 14))
     assert (together["users"], together["span"]) == (10, ["2026-03-01", "2026-03-10"])
     sentence = next(s.sentence for s in found.statements if s.about == "together: phone, case")
-    assert sentence.startswith("10 baskets hold both, 1.57 times as many as chance would give (6.4)")
+    assert sentence.startswith("10 baskets hold both, 3.43 times as many as chance would give (2.9)")
     assert sentence.endswith("10 known customers, 2026-03-01 to 2026-03-10")
 
 
@@ -86,6 +86,9 @@ def test_what_too_few_people_stand_behind_is_withheld() -> None:
     assert "after: phone, case" not in said(shown)
     assert said(all_of_it)["after: phone, case"]["users"] == 4
     assert shown.withheld > all_of_it.withheld == 0
+    nothing = explain(known(), sheet(), "phone", "case", min_users=11)
+    assert (nothing.relation, nothing.first) == (None, None)
+    assert not {"together: phone, case", "reviews: case"} & said(nothing).keys()
 
 
 def test_what_the_sheet_and_reviewers_say_is_told() -> None:

@@ -95,7 +95,7 @@ def test_partners_are_shipped_and_one_without_has_none(written: Path, tmp_path: 
     first = release.read(written, RANKERS)
     assert len(first.partners) == 0
     state, one = (first.histories, first.demand), np.ones(1)
-    partners = Partners.of(one, 2 * one, one, 0.5 * one, one, np.array([[3, 2, 1, 0, 0, 0]]))
+    partners = Partners.of(one, 2 * one, one, 0.5 * one, one, np.array([[3, 2, 1, 0, 0, 0]]), np.ones((1, 6)))
     release.write(tmp_path / "p", first.ranker, first.vocabulary, first.catalogue, state, FACTS, partners)
     found = release.read(tmp_path / "p", RANKERS).partners
     assert (found.a.tolist(), found.b.tolist(), found.counts.tolist()) == ([1], [2], [[3, 2, 1, 0, 0, 0]])

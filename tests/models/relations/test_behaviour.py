@@ -124,15 +124,15 @@ def test_what_is_tested_is_not_learned_from_either_way_round(planted: Dataset) -
     assert not drawn & {*taught.table.source.tolist(), *taught.table.target.tolist()}
 
 
-def constant(logits: np.ndarray, products: int) -> Relations:
-    """Relations that say the same of every pair: all is 0 but the last bias."""
+def constant(logits: np.ndarray, products: int, numbers: int = 0) -> Relations:
+    """Relations that say the same of every pair, whatever its evidence's `numbers`: all is 0 but the last bias."""
     zero = np.zeros((products, 1), np.float32)
     tables = dict.fromkeys(("described", "own_source", "own_target", "sender", "told"), zero)
     tables |= {"key": zero, "query": zero, "weight": zero, "heard": zero[:, :, None]}
-    layers = [(np.zeros((width, 1), np.float32), np.zeros(1, np.float32)) for width in (1, 3, 4, 2, 4)]
+    layers = [(np.zeros((width, 1), np.float32), np.zeros(1, np.float32)) for width in (1, 3, 4, 2, 4 + 2 * numbers)]
     last = np.zeros((1, 3), np.float32), logits.astype(np.float32)
     none = Graph.of([np.zeros((products, products))])
-    return Relations(none, False, False, np.zeros((0, 2), np.float32), tables, (*layers, last), 2.0)
+    return Relations(none, False, False, np.zeros((numbers, 2), np.float32), tables, (*layers, last), 2.0)
 
 
 def test_odds_are_those_of_all_pairs() -> None:
@@ -182,3 +182,14 @@ def test_what_is_planted_is_found_also_of_a_product_that_nobody_met(
     (new,) = number([NEW])
     assert {other[:2] for other in name(found.b[found.places(new, "substitute")])} == {"n0"}
     assert {other[:2] for other in name(found.b[found.places(new, "complement")])} <= {"n1"}
+
+
+def test_a_pair_stands_in_the_list_of_its_likelier_relation(planted: Dataset) -> None:
+    products, numbers = planted.vocabulary.size, pairs.ask(planted, PARAMS).table.evidence.shape[1]
+    for leads, name in ((COMPLEMENT, "complement"), (SUBSTITUTE, "substitute")):
+        logits = np.zeros(3)
+        logits[leads] = 0.5  # probabilities of about .45, .27 and .27: all above the least that is shown
+        learned = Learned(constant(logits, products, numbers), ("complement", "substitute"), np.arange(products))
+        found = behaviour.find(planted, learned, PARAMS)
+        assert len(found)
+        assert set(found.relation.tolist()) == {relations.RELATIONS.index(name)}

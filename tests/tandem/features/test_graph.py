@@ -230,3 +230,23 @@ def test_every_kind_is_counted_as_by_plain_loops(shop: Shop, drawn: list[tuple])
         counts = {pair: sum(pair[0] in s and pair[1] in t for s, t in sides) for pair in permutations("abc", 2)}
         assert named(found, known) == {pair: n for pair, n in counts.items() if n}
         assert found.rows == len(sides)
+
+
+def test_users_behind_a_pair_are_counted_once_each_and_nobody_not_at_all(shop: Shop) -> None:
+    """a and b: three baskets of u, one of v, one of nobody; c once with each by u alone; after: v took c after a."""
+    rows = [("u", product, "purchase", day, f"o{day}") for day in (0.0, 1.0, 2.0) for product in ("a", "b")]
+    rows += [("u", "c", "purchase", 2.0, "o2.0"), ("v", "a", "purchase", 3.0, "o3"), ("v", "b", "purchase", 3.0, "o3")]
+    rows += [(None, "a", "purchase", 4.0, "o4"), (None, "b", "purchase", 4.0, "o4"), ("v", "c", "purchase", 5.0, "o5")]
+    known = shop(rows)
+    a, b = known.vocabulary.encode(["b", "a", "c", "c"]), known.vocabulary.encode(["a", "b", "a", "c"])
+    assert graph.users(graph.rows(known, "together"), a[:3], b[:3]).tolist() == [2, 2, 1]
+    after = graph.rows(known, "after")
+    assert graph.users(after, known.vocabulary.encode(["a"]), known.vocabulary.encode(["c"])).tolist() == [2]
+    for kind in ("together", "after"):
+        found, whole = graph.edges(known, kind), graph.rows(known, kind)
+        expected = [
+            len({user for user in whole.user[whole.witnesses(*pair)].tolist() if user >= 0})
+            for pair in zip(found.a.tolist(), found.b.tolist(), strict=True)
+        ]
+        assert graph.users(whole, found.a, found.b).tolist() == expected
+    assert graph.users(after, a[:0], b[:0]).tolist() == []

@@ -15,7 +15,8 @@ ROW = st.tuples(st.integers(1, 5), st.integers(1, 5), st.integers(1, 2), st.floa
 
 def of(rows: list[tuple]) -> Partners:
     a, b, relation, probability, first = np.array(rows).reshape(-1, 5).T
-    return Partners.of(a, b, relation, probability, first, np.outer(b, np.arange(len(COUNTS))))
+    counts = np.outer(b, np.arange(len(COUNTS)))
+    return Partners.of(a, b, relation, probability, first, counts, counts // 2)
 
 
 def test_partners_stand_by_product_relation_and_falling_probability() -> None:
@@ -26,6 +27,7 @@ def test_partners_stand_by_product_relation_and_falling_probability() -> None:
     assert found.b[found.places(1, "substitute")].tolist() == [4]
     assert found.places(2, "substitute").tolist() == found.places(9, "complement").tolist() == []
     assert found.counts[2].tolist() == [0, 5, 10, 15, 20, 25]  # of b = 5, as given above
+    assert found.users[2].tolist() == [0, 2, 5, 7, 10, 12]
     assert found.first.tolist() == [1, 0, -1, 1]
 
 
@@ -58,6 +60,6 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
 def test_what_does_not_fit_is_refused() -> None:
     one, counts = np.ones(1), np.zeros((1, len(COUNTS)))
     with pytest.raises(PartnersError, match=r"shapes .* \(pairs, 6\)"):
-        Partners.of(one, one, one, one, one, counts[:, :3])
+        Partners.of(one, one, one, one, one, counts[:, :3], counts)
     with pytest.raises(PartnersError, match=r"relations \[0\]; 1 complement and 2 substitute fit"):
-        Partners.of(one, one, np.zeros(1, int), one, one, counts)
+        Partners.of(one, one, np.zeros(1, int), one, one, counts, counts)

@@ -1,5 +1,7 @@
 """What counts say, by hand, beside SciPy's tests, and what must hold for all counts."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -156,3 +158,16 @@ def test_hypotheses_are_pairs_of_different_products_in_their_roles() -> None:
     none = np.zeros(0)
     source, target = np.array([0, 2, 1, 0, 0.0]), np.array([0, 0, 5, 1, 1.0])
     assert strength.hypotheses(Pairs(none.astype(np.int32), none.astype(np.int32), none, none, source, target, 9)) == 5
+
+
+def test_pairs_that_were_not_counted_have_a_chance_as_well() -> None:
+    """A product alone in 1,000 rows, and one row with ten others: fewer rows than its own would make no sense."""
+    x = np.vstack([np.append(np.zeros(10), 1)] * 1000 + [np.append(np.ones(10), 0)])
+    found = count(sp.csr_array(x))
+    fair = strength.given_sizes(found)
+    assert fair.rows >= 1000
+    never = replace(
+        fair, a=np.array([10, 0], np.int32), b=np.array([0, 10], np.int32), n=np.zeros(2), weight=np.zeros(2)
+    )
+    assert np.isfinite(strength.log_likelihood_ratio(never)).all()
+    assert ((strength.chance_of_more(never) == 1) & (strength.chance_of_fewer(never) > 0)).all()
