@@ -39,7 +39,7 @@ def main(sizes: Sizes = "10000,100000,1000000", steps: Steps = 20, only: int = 0
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
         of = json.loads(done.stdout.splitlines()[-1])
         rates = f"{of['step']:.2f} | {of['products_s']:,.0f} | {of['edges_s']:,.0f}"
-        epoch = f"{of['batches'] * of['step'] / 60:.1f} | {of['peak']:.1f}"
+        epoch = f"{of['batches'] * of['step'] / 60:.2f} | {of['peak']:.1f}"
         print(
             f"| {size:,} | {of['edges']:,} | {of['counting']:.0f} | {of['batches']:,} | {rates} | {epoch} |", flush=True
         )
