@@ -12,11 +12,16 @@ import resource
 import subprocess
 import sys
 import time
-from typing import Annotated
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import pandas as pd
 import typer
+
+if TYPE_CHECKING:
+    from models.training import Epochs
+    from tandem.features.dataset import Dataset
 
 BASKET, EVENTS, CATEGORY, TEXT = 5, 10, 50, 64
 NEGATIVES, BATCH, WARM_UP = 1024, 256, 3
@@ -76,18 +81,18 @@ def measure(size: int, steps: int) -> dict[str, float]:
 class Few:
     """The first batches of an epoch."""
 
-    def __init__(self, batches: object, steps: int) -> None:
+    def __init__(self, batches: "Epochs", steps: int) -> None:
         self._batches, self._steps = batches, steps
 
     def __len__(self) -> int:
         return self._steps
 
-    def epoch(self) -> object:
+    def epoch(self) -> Iterator[Any]:
         """The batches of the next epoch; whoever reads stops early."""
-        return self._batches.epoch()  # type: ignore[attr-defined]
+        return self._batches.epoch()
 
 
-def generate(size: int) -> object:
+def generate(size: int) -> "Dataset":
     """A dataset of `size` products."""
     from tandem.data import schema
     from tandem.features import dataset

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from tandem.features.dataset import Dataset
 from tandem.features.graph import DIRECTED, KINDS, edges
-from tandem.features.pairs import Pairs
+from tandem.features.pairs import Pairs, strongest
 
 
 @dataclass(frozen=True)
@@ -28,10 +28,10 @@ class Neighbourhood:
         for kind in KINDS:
             pairs = edges(dataset, kind)
             if len(pairs):
-                weights = _cosines(pairs)
+                weights = _cosines(pairs)  # columns in order, so that of equals the first is kept
                 found[kind] = weights
                 if kind in DIRECTED:
-                    found[f"{kind}, reversed"] = sp.csr_array(weights.T)
+                    found[f"{kind}, reversed"] = sp.csr_array(weights.T).sorted_indices()
         if not found:
             return cls.none(dataset.vocabulary.size)
         columns = [_largest(weights, k) for weights in found.values()]
@@ -65,11 +65,10 @@ def _cosines(pairs: Pairs) -> sp.csr_array:
 def _largest(weights: sp.csr_array, k: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
     """(products, k) the largest entries of each row, largest first, of equals the first; and beside the largest."""
     row = np.repeat(np.arange(weights.shape[0]), np.diff(weights.indptr))
-    order = np.lexsort((weights.indices, -weights.data, row))
-    place = np.arange(len(order)) - weights.indptr[row]
-    kept = order[place < k]
+    kept = strongest(row, weights.data, k)
+    place = np.arange(len(kept)) - np.searchsorted(row[kept], row[kept])
     near = np.zeros((weights.shape[0], k), np.int32)
     strength = np.zeros((weights.shape[0], k), np.float32)
-    near[row[kept], place[place < k]] = weights.indices[kept]
-    strength[row[kept], place[place < k]] = weights.data[kept]
+    near[row[kept], place] = weights.indices[kept]
+    strength[row[kept], place] = weights.data[kept]
     return near, (strength / np.maximum(strength[:, :1], 1e-30)).astype(np.float32)

@@ -21,6 +21,7 @@ from tandem.features import relations
 from tandem.features.baskets import Baskets
 from tandem.features.dataset import Dataset
 from tandem.features.graph import DIRECTED, KINDS, edges, rows, users
+from tandem.features.pairs import strongest
 from tandem.features.partners import Partners, Relation
 from tandem.features.relations import at
 from tandem.params import RelateParams
@@ -228,10 +229,8 @@ def numbered(table: PairTable, number: NDArray[np.integer]) -> PairTable:
 
 def best(a: NDArray[np.integer], values: NDArray[np.floating], count: int) -> NDArray[np.bool_]:
     """(pairs,) whether a pair is one of the `count` of the highest value with its a."""
-    order = np.lexsort((-values, a))
-    place = np.arange(len(a)) - np.searchsorted(a[order], a[order])
     kept = np.zeros(len(a), bool)
-    kept[order[place < count]] = True
+    kept[strongest(a, values, count)] = True
     return kept
 
 

@@ -15,6 +15,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from models.relations.errors import RelationsError
+from tandem.features import pairs
 
 CHUNK = 8192
 """Pairs whose neighbours are in memory at once."""
@@ -95,13 +96,10 @@ class Graph:
 
 def strongest(matrix: sp.sparray, count: int) -> sp.csr_array:
     """The `count` largest cells of each row, of equals those of the lower column."""
-    cells = sp.coo_array(matrix)
+    cells = sp.csr_array(matrix).sorted_indices().tocoo()
     row, column = cells.coords
-    order = np.lexsort((column, -cells.data, row))
-    row, column, data = row[order], column[order], cells.data[order]
-    begin = np.searchsorted(row, row)
-    kept = np.arange(len(row)) - begin < count
-    return sp.csr_array((data[kept], (row[kept], column[kept])), shape=matrix.shape)
+    kept = pairs.strongest(row, cells.data, count)
+    return sp.csr_array((cells.data[kept], (row[kept], column[kept])), shape=matrix.shape)
 
 
 def _degrees(rows: Sequence[sp.csr_array]) -> NDArray[np.float32]:

@@ -297,3 +297,16 @@ def _check(source: sp.csr_array, target: sp.csr_array, weight: NDArray[np.floati
         raise PairsError(f"{max(source.nnz, target.nnz)} cells: up to 2^31 - 1 fit")
     if not min_count > 0:
         raise PairsError(f"min_count = {min_count}: above 0 fits")
+
+
+def strongest(group: NDArray[np.integer], value: NDArray[np.floating], count: int) -> NDArray[np.int64]:
+    """(kept,) places of the `count` largest values of each group, by group, the largest first, equals as they came.
+
+    Args:
+        group: (rows,) number of the group.
+        value: (rows,).
+        count: at most so many of each.
+    """
+    order = np.lexsort((-value, group))
+    place = np.arange(len(order)) - np.searchsorted(group[order], group[order])
+    return order[place < count]

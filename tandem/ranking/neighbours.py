@@ -329,6 +329,5 @@ def _largest(size: NDArray[np.float32], k: int) -> NDArray[np.bool_]:
 def narrowed(weights: sp.csr_array, k: int) -> sp.csr_array:
     """As `strongest`, of a matrix with few entries."""
     row = np.repeat(np.arange(weights.shape[0]), np.diff(weights.indptr))
-    order = np.lexsort((-np.abs(weights.data), row))
-    kept = order[np.arange(len(order)) - weights.indptr[row] < k]
+    kept = pairs.strongest(row, np.abs(weights.data), k)
     return sp.csr_array((weights.data[kept], (row[kept], weights.indices[kept])), shape=weights.shape)

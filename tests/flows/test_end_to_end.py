@@ -87,7 +87,7 @@ def test_the_whole_path_and_a_question(shop: Path) -> None:
     assert answer["model_version"] == champions["related"]["champion"]["content_hash"]
     assert 1 <= len(answer["items"]) <= 3
     assert {"pairs", "learned", "final"} <= files.read_json(Path("reports/relations.json")).keys()
-    assert all(len(answer[relation]) <= 3 for relation in ("complements", "substitutes"))
+    assert {"complements", "substitutes"} <= answer.keys()
     assert product not in {item["product_id"] for item in answer["items"]}
     other = answer["items"][0]["product_id"]
     explained = json.loads(tandem("explain", product, other, "--json").stdout)
