@@ -5,6 +5,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from tandem.evaluation.labels import Ordered, roc_auc
+
 BINS, RESAMPLES, SEED = 15, 500, 7
 Probabilities = NDArray[np.float64]
 
@@ -30,11 +32,7 @@ def linear(learned: NDArray, label: NDArray, asked: NDArray, cost: float = 1.0) 
 
 def auc(score: Probabilities, label: NDArray, weight: NDArray | None = None) -> float:
     """Chance that a substitute is scored above a complement, ties half, pairs of weight `weight`."""
-    weight = np.ones(len(score)) if weight is None else weight
-    _, place = np.unique(score, return_inverse=True)
-    ups, downs = (np.bincount(place, weight * (label == kind)) for kind in (1, 0))
-    below = np.cumsum(downs) - downs / 2
-    return float(ups @ below / (ups.sum() * downs.sum()))
+    return roc_auc(Ordered.of(label == 1, score), np.ones(len(score)) if weight is None else weight)
 
 
 def interval(measure: Callable[[NDArray], float], source: NDArray) -> tuple[float, float]:
