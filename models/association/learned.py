@@ -89,8 +89,8 @@ class Roles:
         x = x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-9)
         return np.einsum("pd,pd->p", x[a], x[b])
 
-    def scores(self, histories: Histories, demand: Demand) -> NDArray[np.float32]:
-        """(users, products) Σ_i weight(u, i) · share(i, j) over the user's products i."""
+    def scores(self, histories: Histories, demand: Demand | None) -> NDArray[np.float32]:
+        """(users, products) Σ_i weight(u, i) · share(i, j) over the user's products i; see `rows` for demand."""
         weights = self.weights(histories)
         held = np.unique(weights.indices)
         scores = np.zeros(weights.shape, np.float32)
