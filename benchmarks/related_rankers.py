@@ -4,9 +4,9 @@ import os
 import subprocess
 import tempfile
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, cast
 
 import numpy as np
 import scipy.sparse as sp
@@ -62,11 +62,31 @@ def rankers(shop: Shop, peers: str | None) -> dict[str, Callable[[], CountingRan
         made["tfidf"] = lambda: TextCosine(params, shop, tfidf)
         made["minilm"] = lambda: TextCosine(params, shop, reads().encode)
         made["weighted_cosine + minilm"] = lambda: Mix(params, shop, reads().encode)
-    made |= {name: lambda of=of: Association(network.model_copy(update=of)) for name, of in ABLATIONS.items()}
+    made |= {name: lambda of=of: TrainedOnce(network.model_copy(update=of)) for name, of in ABLATIONS.items()}
     made["blend"] = lambda: BlendWithNetwork(
-        components(lambda kind: kind(network if kind is Association else params)), blend
+        components(lambda kind: TrainedOnce(network) if kind is Association else kind(params)), blend
     )
     return made
+
+
+class TrainedOnce(Association):
+    """The network, which two rows of the table need: its own and the blend's."""
+
+    trained: ClassVar[dict[tuple[object, ...], Association]] = {}
+
+    def fit(self, dataset: Dataset, validation: Cases | None = None) -> Self:
+        """Trained, or remembered."""
+        key = dataset, id(validation), self.params.model_dump_json()
+        return self._once(key, partial(super().fit, dataset, validation))
+
+    def refit(self, dataset: Dataset) -> Self:
+        """Trained, or remembered."""
+        return self._once((self, dataset), partial(super().refit, dataset))
+
+    def _once(self, key: tuple[object, ...], train: Callable[[], Self]) -> Self:
+        if key not in self.trained:
+            self.trained[key] = train()
+        return cast(Self, self.trained[key])
 
 
 class Confidence(ItemToItem):
