@@ -49,7 +49,8 @@ def train(dataset: Dataset, params: AssociationParams, choices: dict[str, float]
     measured = callbacks(lambda cases: roles().scores(cases.histories, cases.demand), validation, params.patience)
     rows = fit(network, batches, int(choices["epochs"]), measured)
     mass = np.asarray(batches.pairs.sum(axis=0) + batches.pairs.sum(axis=1)).ravel()
-    kept = foretold(roles(), dataset.products, mass, np.log1p(dataset.demand.last(params.trend_days)))
+    log_demand = np.log1p(dataset.demand.last(params.trend_days))
+    kept = foretold(roles(), dataset.products, mass, log_demand, params.modalities)
     kept = kept if validation is None else choose(kept, params, validation)
     made = {"epochs": kept_epochs(rows), "popularity": float(kept.popularity), "trend": float(kept.trend)}
     return Trained(kept, made, rows)
