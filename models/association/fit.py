@@ -73,6 +73,7 @@ def begin(dataset: Dataset, params: AssociationParams) -> tuple[AssociationNetwo
     params = params if alike.nnz else params.model_copy(update={"alike_weight": 0.0})
     network = AssociationNetwork(dataset.products, around, params)
     optimizer = keras.optimizers.AdamW(params.learning_rate, weight_decay=params.weight_decay)
+    optimizer.build(network.trainable_variables)  # else the first step makes them, and is traced twice
     network.compile(optimizer=optimizer, jit_compile=False)
     return network, Batches(pairs, alike, around, dataset.products, params)
 

@@ -94,8 +94,8 @@ def told(home: Path) -> dict:
 
 def test_every_variant_is_measured_or_told_why_not(told: dict) -> None:
     assert told["not_trained"] == {
-        "no graph": "this is what ships",
-        "no picture": "of no product a picture is known: the same as what ships",
+        "no graph": "so it is, by params.yaml",
+        "no picture": "of no product a picture is known",
     }
     assert set(told["views"]) == set(VIEWS["related"])
     view, others = told["views"]["together"], {"mean of neighbours", "attention to neighbours", "no text"}
@@ -123,7 +123,7 @@ def test_the_trial_has_the_numbers_that_the_evaluation_gives_it(home: Path, told
         assert own[metric]["mean"] == pytest.approx(found.by_case[metric].mean())
 
 
-def test_trained_anew_as_it_ships_it_is_the_trial(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_trained_anew_as_it_is_it_is_the_trial(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Equal params, choices and seed: variants differ from the trial by their one change alone."""
     known = Dataset.read(home / "features" / "trial").with_vectors(**files.read_arrays(home / "vectors" / "trial.npz"))
     shipped = Association.load(home / "trial" / "ranker")
