@@ -31,7 +31,7 @@ from typing import Any
 import duckdb
 import pandas as pd
 
-from stages import expectations, measures, pages, profiles, run
+from stages import expectations, leave, measures, pages, profiles, run
 from stages.expectations import Claim, Skipped
 from stages.profiles import Profile
 from tandem import files
@@ -99,17 +99,9 @@ def main(canonical: Path, accepted: Path, now: Path, ingest: Path, snapshot: Pat
 
 
 def _import() -> None:
-    """Import Great Expectations, which takes seconds, while the tables are measured.
-
-    What it makes stays, so nothing is gained by looking for garbage in it, meanwhile or later.
-    """
+    """Import Great Expectations, which takes seconds, while the tables are measured."""
     logging.getLogger("great_expectations").setLevel(logging.WARNING)  # its import alone logs hundreds of lines
-    gc.disable()
-    try:
-        importlib.import_module("great_expectations.expectations")
-    finally:
-        gc.freeze()
-        gc.enable()
+    importlib.import_module("great_expectations.expectations")
 
 
 def moment(params: ValidateParams, now: Path) -> datetime:
@@ -349,4 +341,6 @@ def accept(canonical: Path, snapshot: Path, profile: Profile, facts: Mapping[str
 
 
 if __name__ == "__main__":
+    gc.disable()  # half a million objects come with Great Expectations and stay: looking for garbage takes a second
     run(main)
+    leave()

@@ -9,6 +9,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import ibis
@@ -61,17 +62,19 @@ class Increment:
             The folder of `events` and the file of `refused`; both stay the increment's own.
         """
         (self._folder / INDEX).unlink(missing_ok=True)  # until all of it is of this run
-        events, folder, theirs = settled.get("events"), self._folder / EVENTS, None
+        events, folder, theirs, old = settled.get("events"), self._folder / EVENTS, None, []
+        rows: ir.Table | None = None
         if events and self.before:
             theirs = self._theirs(self.before, events)
-            self._renew(self.before, events, theirs, folder)
+            rows, old = self._news(self.before, events, theirs, folder)
         elif events:
             rows = inferred.with_runs(events.kept(), self._source)
-            months.write(output.batches(self._engine, rows, schema.EVENTS, ()), folder, schema.EVENTS)
-        self._refuse(settled, theirs)
+        with ThreadPoolExecutor(1, thread_name_prefix="months") as beside:
+            writing = beside.submit(self._renew, rows, old, folder)
+            self._refuse(settled, theirs)
+            writing.result()
         if events:
             self._keep(events)
-        months.finish(folder, schema.EVENTS)
         return {"events": folder, "refused": self._folder / REFUSED}
 
     def _read(self) -> Before | None:
@@ -103,15 +106,17 @@ class Increment:
             old = before.old.semi_join(events.changed.filter(~events.changed.new), "place")
         return self._engine.store(before.new.union(old))
 
-    def _renew(self, before: Before, events: Settled, theirs: ir.Table, folder: Path) -> None:
-        """Write the months again of which an event came, went, or is of another session or order."""
+    def _news(
+        self, before: Before, events: Settled, theirs: ir.Table, folder: Path
+    ) -> tuple[ir.Table | None, list[Path]]:
+        """All events of the months of which one came, went, or is of another session or order; and their old files."""
         assert events.changed is not None
         then = theirs.anti_join(events.changed.filter(events.changed.new), "place")
         was, now = self._finished(settling.kept(then, before.out)), self._finished(settling.kept(theirs, events.out))
         gone, come = was.anti_join(now, ["place", TOLD]), now.anti_join(was, ["place", TOLD])
         news = np.unique(months.of(gone.union(come).select("time").to_pyarrow()["time"]))
         if not len(news):
-            return
+            return None, []
         bounds = map(months.bounds, news)
         rows = now.filter(ibis.or_(*((now.microseconds >= low) & (now.microseconds < high) for low, high in bounds)))
         rows = rows.select(output.columns(schema.EVENTS))
@@ -119,9 +124,15 @@ class Increment:
         if old:
             stay = output.origin(self._engine.read(old), "event_id").anti_join(was, ["file", "row"])
             rows = stay.select(rows.columns).union(rows)
-        written = months.write(output.batches(self._engine, rows, schema.EVENTS, ()), folder, schema.EVENTS)
+        return rows, old
+
+    def _renew(self, rows: ir.Table | None, old: list[Path], folder: Path) -> None:
+        """Write the months of these events, in place of the `old` files."""
+        batches = iter(()) if rows is None else output.batches(self._engine, rows, schema.EVENTS, ())
+        written = months.write(batches, folder, schema.EVENTS)
         for path in set(old) - written:
             path.unlink()
+        months.finish(folder, schema.EVENTS)
 
     def _finished(self, kept: ir.Table) -> ir.Table:
         """The events as they are written, and what was inferred of them."""
