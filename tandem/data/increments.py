@@ -8,7 +8,7 @@ and while every part that it was made of is still there.
 import hashlib
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -62,15 +62,16 @@ class Increment:
             The folder of `events` and the file of `refused`; both stay the increment's own.
         """
         (self._folder / INDEX).unlink(missing_ok=True)  # until all of it is of this run
-        events, folder, theirs, old = settled.get("events"), self._folder / EVENTS, None, []
-        rows: ir.Table | None = None
+        events, folder = settled.get("events"), self._folder / EVENTS
+        rows, theirs, old = None, None, list[Path]()
         if events and self.before:
             theirs = self._theirs(self.before, events)
             rows, old = self._news(self.before, events, theirs, folder)
         elif events:
             rows = inferred.with_runs(events.kept(), self._source)
-        with ThreadPoolExecutor(1, thread_name_prefix="months") as beside:
-            writing = beside.submit(self._renew, rows, old, folder)
+        batches = iter(()) if rows is None else output.batches(self._engine, rows, schema.EVENTS, ())
+        with ThreadPoolExecutor(1, thread_name_prefix="months") as beside:  # each alone leaves half a processor idle
+            writing = beside.submit(_replace, batches, old, folder)
             self._refuse(settled, theirs)
             writing.result()
         if events:
@@ -126,14 +127,6 @@ class Increment:
             rows = stay.select(rows.columns).union(rows)
         return rows, old
 
-    def _renew(self, rows: ir.Table | None, old: list[Path], folder: Path) -> None:
-        """Write the months of these events, in place of the `old` files."""
-        batches = iter(()) if rows is None else output.batches(self._engine, rows, schema.EVENTS, ())
-        written = months.write(batches, folder, schema.EVENTS)
-        for path in set(old) - written:
-            path.unlink()
-        months.finish(folder, schema.EVENTS)
-
     def _finished(self, kept: ir.Table) -> ir.Table:
         """The events as they are written, and what was inferred of them."""
         rows = inferred.with_runs(kept, self._source)
@@ -159,3 +152,11 @@ class Increment:
     def _write(self, refused: ir.Table, name: str) -> None:
         rows = output.batches(self._engine, refused, schema.REFUSED, self._masked)
         files.write_batches(rows, self._folder / name, schema.REFUSED)
+
+
+def _replace(batches: Iterator[pa.RecordBatch], old: list[Path], folder: Path) -> None:
+    """Write the months of these events, in place of the `old` files."""
+    written = months.write(batches, folder, schema.EVENTS)
+    for path in set(old) - written:
+        path.unlink()
+    months.finish(folder, schema.EVENTS)
