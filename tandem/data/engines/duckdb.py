@@ -131,7 +131,8 @@ def connected(timezone: str, memory: str, spilled: Path) -> Iterator[Backend]:
         backend = ibis.duckdb.connect(memory_limit=memory, temp_directory=str(spilled))
         try:
             backend.con.execute("SET enable_progress_bar = false")
-            backend.con.execute("SET GLOBAL TimeZone = ?", [timezone])
+            for scope in ("SESSION", "GLOBAL"):  # of this connection, and of those to come
+                backend.con.execute(f"SET {scope} TimeZone = ?", [timezone])
             yield backend
         finally:
             backend.disconnect()
