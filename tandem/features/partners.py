@@ -74,6 +74,20 @@ class Partners:
         low, high = np.searchsorted(self.relation[begin:end], RELATIONS.index(relation) + np.arange(2))
         return np.arange(begin + low, begin + high)
 
+    def told(self, places: NDArray[np.integer], min_users: int) -> NDArray[np.int32]:
+        """(places, COUNTS) the counts, 0 where fewer than `min_users` known users stand behind one; with 1, all."""
+        enough = (self.users[places] >= min_users) | (min_users <= 1)
+        return np.where(enough, self.counts[places], 0)
+
+    def shown(self, a: int, relation: Relation, min_users: int) -> NDArray[np.int64]:
+        """(partners,) those of `places` that may be shown: some count is told, or nothing was counted at all.
+
+        The latter rests on nobody's behaviour.
+        """
+        places = self.places(a, relation)
+        likeness = ~self.counts[places].any(axis=1)
+        return places[likeness | self.told(places, min_users).any(axis=1)]
+
     def write(self, path: Path) -> None:
         """Write everything as one `.npz`."""
         files.write_arrays(path, **{f.name: getattr(self, f.name) for f in fields(self)})

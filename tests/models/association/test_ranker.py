@@ -154,7 +154,7 @@ def test_what_is_bought_instead_is_alike_and_what_goes_with_it_is_not(make, shop
             (f"u{n}", product, "purchase", float(n % 20), f"o{n}") for product in (f"tea{kind}-{chosen}", f"cup{kind}")
         ]
     known = shop(rows, 21)
-    roles = make(alike_weight=1.0).fit(known)._learned()
+    roles = make(alike_weight=1.0).fit(known).learned()
     teas = known.vocabulary.encode([f"tea{kind}-{which}" for kind in range(3) for which in (0, 1)])
     cups = known.vocabulary.encode([f"cup{kind}" for kind in range(3) for _ in (0, 1)])
     others = teas[[1, 0, 3, 2, 5, 4]]
@@ -165,4 +165,4 @@ def test_what_is_bought_instead_is_alike_and_what_goes_with_it_is_not(make, shop
 
 
 def test_without_substitutes_nothing_is_alike(paired: Association) -> None:
-    assert not paired._learned().alike.any()
+    assert not paired.learned().alike.any()
