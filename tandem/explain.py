@@ -105,7 +105,7 @@ def _served(partners: Partners, at: tuple[int, int], names: tuple[str, str], min
     """Where b stands among the partners of a that `/related` answers with."""
     a, b = names
     for relation in get_args(Relation):
-        shown = partners.shown(at[0], relation, min_users)
+        shown, _ = partners.shown(at[0], relation, min_users)
         for place in np.flatnonzero(partners.b[shown] == at[1]):
             probability, first = float(partners.probability[shown[place]]), int(partners.first[shown[place]])
             known = not np.isnan(probability)

@@ -48,5 +48,4 @@ def explain(a: A, b: B, as_json: AsJson = False) -> None:
     for statement in found.statements:
         typer.echo(f"- {statement.sentence}")
     if found.withheld:
-        counts = "1 count is" if found.withheld == 1 else f"{found.withheld} counts are"
-        typer.echo(f"- {counts} withheld: fewer than {min_users} known customers each (privacy.min_users)")
+        typer.echo(f"- withheld, for fewer than {min_users} known customers stand behind each: {found.withheld} of the counts")

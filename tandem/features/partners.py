@@ -74,19 +74,17 @@ class Partners:
         low, high = np.searchsorted(self.relation[begin:end], RELATIONS.index(relation) + np.arange(2))
         return np.arange(begin + low, begin + high)
 
-    def told(self, places: NDArray[np.integer], min_users: int) -> NDArray[np.int32]:
-        """(places, COUNTS) the counts, 0 where fewer than `min_users` known users stand behind one; with 1, all."""
-        enough = (self.users[places] >= min_users) | (min_users <= 1)
-        return np.where(enough, self.counts[places], 0)
+    def shown(self, a: int, relation: Relation, min_users: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+        """(partners,) those of `places` that may be shown, and (partners, COUNTS) what may be told of them.
 
-    def shown(self, a: int, relation: Relation, min_users: int) -> NDArray[np.int64]:
-        """(partners,) those of `places` that may be shown: some count is told, or nothing was counted at all.
-
-        The latter rests on nobody's behaviour.
+        A count is told, else 0, where `min_users` known users stand behind it, with 1 always. A partner is shown where
+        a count is told, or where nothing was counted: then it rests on nobody's behaviour.
         """
         places = self.places(a, relation)
-        likeness = ~self.counts[places].any(axis=1)
-        return places[likeness | self.told(places, min_users).any(axis=1)]
+        counts, enough = self.counts[places], (self.users[places] >= min_users) | (min_users <= 1)
+        told = np.where(enough, counts, 0)
+        shown = told.any(axis=1) | ~counts.any(axis=1)
+        return places[shown], told[shown]
 
     def write(self, path: Path) -> None:
         """Write everything as one `.npz`."""
