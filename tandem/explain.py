@@ -201,8 +201,8 @@ def _said(dataset: Dataset, at: tuple[int, int], names: tuple[str, str], min_rev
             tone, shares = float(said[0]), dict(zip(ASPECTS, said[2:].tolist(), strict=True))
             topics = [of for of in sorted(shares, key=lambda of: -shares[of])[:TOPICS] if shares[of] >= TOPIC_SHARE]
             most = ", most often of " + " and ".join(f"{of} ({shares[of]:.0%})" for of in topics) if topics else ""
+            heard = f"{count:,} reviews speak of {name}{most}"
+            values = {"reviews": count, "tone": tone, "topics": {of: shares[of] for of in topics}}
             yield Statement(
-                f"reviews: {name}",
-                f"{count:,} reviews speak of {name}{most}; their tone, drawn to the shop's mean, is {tone:+.2f} of -1 to 1",
-                {"reviews": count, "tone": tone, "topics": {of: shares[of] for of in topics}},
+                f"reviews: {name}", f"{heard}; tone {tone:+.2f} of -1 to 1, drawn to the shop's mean", values
             )

@@ -20,7 +20,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="with every number")]
 def explain(a: A, b: B, as_json: AsJson = False) -> None:
     """Say what product B is to product A, and why: counts beside what chance would give, likeness, reviews, network."""
     from models.association import explain as network
-    from models.rankers import RANKERS
+    from models.association.ranker import Association
     from tandem import files, release
     from tandem.data import schema
     from tandem.explain import explain as of_pair
@@ -36,7 +36,8 @@ def explain(a: A, b: B, as_json: AsJson = False) -> None:
     min_users = PrivacyParams.read().min_users
     found = of_pair(known, Partners.read(PARTNERS), products, a, b, min_users)
     if NETWORK.exists() and not found.private:
-        learned = release.read(NETWORK, RANKERS)
+        learned = release.read(NETWORK, {Association.name: Association})
+        assert isinstance(learned.ranker, Association)
         told = network.statements(learned.ranker, learned.vocabulary, known, (a, b), min_users)
         found = replace(found, statements=[*found.statements, *told])
     if as_json:
@@ -48,4 +49,6 @@ def explain(a: A, b: B, as_json: AsJson = False) -> None:
     for statement in found.statements:
         typer.echo(f"- {statement.sentence}")
     if found.withheld:
-        typer.echo(f"- withheld, for fewer than {min_users} known customers stand behind each: {found.withheld} of the counts")
+        typer.echo(
+            f"- withheld, for fewer than {min_users} known customers stand behind each: {found.withheld} of the counts"
+        )

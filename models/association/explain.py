@@ -1,6 +1,7 @@
 """What the association network says of two products, as statements of an explanation."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -41,7 +42,8 @@ def statements(
     place = 1 + int((scores[others] > scores[b]).sum())
     yield Statement(
         "network: complement",
-        f"association network: {names[1]} is no. {place:,} of {len(others):,} that go with {names[0]}, popularity aside",
+        f"association network: {names[1]} is no. {place:,} of {len(others):,} that go with {names[0]}, "
+        "popularity aside",
         {"score": float(scores[b]), "place": place, "of": len(others)},
     )
     if of.alike.any():
@@ -65,7 +67,7 @@ def _heard(
     """The neighbours whose vectors weigh most in what the product says as source."""
     found = network.heard.by(int(vocabulary.encode([name])[0])) if network.heard else []
     ids = vocabulary.decode(np.array([near for near, _, _ in found], np.int64))
-    heard = [
+    heard: list[dict[str, Any]] = [
         {"product": other, "relation": relation, "share": share}
         for other, (_, relation, share) in zip(ids, found, strict=True)
         if _users(known, name, other, relation) >= min_users or min_users <= 1

@@ -68,8 +68,8 @@ class Heard:
     def of(cls, around: Neighbourhood, share: NDArray[np.float32], k: int) -> Self:
         """The k largest of the shares (products, places), of equals the first."""
         best = np.argsort(-share, axis=1, kind="stable")[:, :k]
-        near, share = (np.take_along_axis(of, best, axis=1) for of in (around.near, share))
-        return cls(near, share, around.relation[best], np.array(around.relations))
+        near = np.take_along_axis(around.near, best, axis=1)
+        return cls(near, np.take_along_axis(share, best, axis=1), around.relation[best], np.array(around.relations))
 
     def by(self, product: int) -> list[tuple[int, str, float]]:
         """Neighbour, relation and share of those that the product listens to."""

@@ -84,7 +84,8 @@ class AssociationNetwork(keras.Model):
         of = self.of_nodes(np.arange(len(self.around.near)))
         source, target = of["source"], of["target"]
         blocks = [
-            np.asarray(self.listening(own, source, target, near, strength)) for own, near, strength in self._blocks(source)
+            np.asarray(self.listening(own, source, target, near, strength))
+            for own, near, strength in self._blocks(source)
         ]
         alike = np.asarray(of.get("alike", ops.zeros_like(source)))
         return {"source": np.concatenate(blocks), "target": np.asarray(target), "alike": alike}

@@ -28,13 +28,16 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, root: Path) -> Path
     return tmp_path
 
 
-def test_what_is_printed_is_served_counted_shared_and_withheld(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_printed_is_served_counted_shared_and_withheld(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     explain("phone", "case")
     assert capsys.readouterr().out.splitlines() == [
         "phone  (no title)",
         "case  (no title)",
         "- case is served as complement of phone, no. 2 of 2, with probability 0.80; phone is bought first",
-        "- 10 baskets hold both, 3.4 times the 2.9 that chance would give; 10 known customers, 2026-03-01 to 2026-03-10",
+        "- 10 baskets hold both, 3.4 times the 2.9 that chance would give; 10 known customers, "
+        "2026-03-01 to 2026-03-10",
         "- both are in electronics",
         "- phone costs 400.00 EUR, 20 times as much as case (20.00)",
         "- withheld, for fewer than 5 known customers stand behind each: 1 of the counts",

@@ -26,10 +26,10 @@ def network(make, alike: float = 1.0, heard: Heard | None = None) -> Association
     target = [[9, 9], [4, 3], [0, 1], [9, 9], [5, 5]]
     replaced = [[0, 0], [0, 2], [1, 0], [0, 0], [3, 4]]
     vectors = {name: np.array(of, np.float32) for name, of in (("source", source), ("target", target))}
-    zeros, ones = np.zeros(5, np.float32), [np.array(1.0)] * 5
+    zeros, one = np.zeros(5, np.float32), np.array(1.0)
     made = make()
     made._roles = Roles(**vectors, alike=alike * np.array(replaced, np.float32), log_share=zeros, new_demand=zeros,
-                        kind_weight=ones[0], half_life_days=ones[1], trend_days=ones[2], popularity=ones[3], trend=ones[4])  # fmt: skip
+                        kind_weight=one, half_life_days=one, trend_days=one, popularity=one, trend=one)  # fmt: skip
     made.heard = heard
     return made
 

@@ -120,7 +120,9 @@ def test_whom_products_listen_to_is_kept_with_the_release(
     there = {
         (product, int(near), around.relations[relation])
         for product in range(cases_for_phones.vocabulary.size)
-        for near, relation, strength in zip(around.near[product], around.relation, around.strength[product], strict=True)
+        for near, relation, strength in zip(
+            around.near[product], around.relation, around.strength[product], strict=True
+        )
         if strength
     }
     heard = {product: paired.heard.by(product) for product in range(cases_for_phones.vocabulary.size)}

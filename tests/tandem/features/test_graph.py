@@ -233,8 +233,8 @@ def test_every_kind_is_counted_as_by_plain_loops(shop: Shop, drawn: list[tuple])
 
 
 def test_one_edge_is_counted_as_among_all(shop: Shop) -> None:
-    rows = [(f"u{n % 3}", p, "purchase", float(n), f"o{n}") for n in range(6) for p in ("ab", "bc", "ca")[n % 3]]
-    rows += [(f"u{n % 3}", p, "view", n + 0.5, f"s{n}") for n in range(4) for p in "abc"[: 2 + n % 2]]
+    rows = [(f"u{n % 2}", p, "purchase", float(n), f"o{n}") for n in range(6) for p in ("ab", "bc", "ca")[n % 3]]
+    rows += [(f"u{n % 2}", p, "view", n + 0.5, f"s{n}") for n in range(4) for p in "abc"[: 2 + n % 2]]
     known = shop(rows, size_exponent=0.5, half_life_days=3.0)
     for kind in graph.KINDS:
         found, whole = graph.edges(known, kind), graph.rows(known, kind)
