@@ -108,17 +108,21 @@ def _served(partners: Partners, at: tuple[int, int], names: tuple[str, str], min
         shown, _ = partners.shown(at[0], relation, min_users)
         for place in np.flatnonzero(partners.b[shown] == at[1]):
             probability, first = float(partners.probability[shown[place]]), int(partners.first[shown[place]])
-            known = not np.isnan(probability)
             leads = {1: a, -1: b}.get(first)
-            told = f"with probability {probability:.2f}" if known else "proved by counts, without a probability"
             order = f"; {leads} is bought first" if leads else ""
-            values = {"relation": relation, "probability": probability if known else None, "first": leads}
+            known = None if np.isnan(probability) else probability
+            values = {"relation": relation, "probability": known, "first": leads}
             values |= {"place": int(place) + 1, "of": len(shown)}
-            return Statement(
-                "served", f"{b} is served as {relation} of {a}, no. {place + 1} of {len(shown)}, {told}{order}", values
-            )
+            told = f"/related shows {b} as no. {place + 1} of {len(shown)} {relation}s of {a}"
+            return Statement("served", f"{told}, {_sure(known)}{order}", values)
     nothing = dict.fromkeys(("relation", "probability", "first", "place", "of"))
-    return Statement("served", f"{b} is served neither as complement nor as substitute of {a}", nothing)
+    return Statement("served", f"/related shows {b} neither as complement nor as substitute of {a}", nothing)
+
+
+def _sure(probability: float | None) -> str:
+    if probability is None:
+        return "proved by counts, without a probability"
+    return f"with probability {probability:.2f}" if probability < 0.995 else "with probability above 0.99"
 
 
 def _both_ways(dataset: Dataset, kind: Kind, at: tuple[int, int], names: tuple[str, str]) -> Iterator[Statement]:

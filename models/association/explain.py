@@ -74,8 +74,9 @@ def _heard(
     ]
     if heard:
         told = ", ".join(f"{of['product']} ({RELATIONS[of['relation']]}, {of['share']:.0%})" for of in heard)
-        sentence = f"association network: of its neighbours {name} listens most to {told}"
-        yield Statement("network: neighbours", sentence, {"heard": heard})
+        rest = f"; {len(found) - len(heard)} more are withheld" if len(heard) < len(found) else ""
+        sentence = f"association network: {name} learns most from its neighbours {told}{rest}"
+        yield Statement("network: neighbours", sentence, {"heard": heard, "withheld": len(found) - len(heard)})
 
 
 def _users(known: Dataset, name: str, other: str, relation: str) -> int:

@@ -35,7 +35,7 @@ def test_what_is_printed_is_served_counted_shared_and_withheld(
     assert capsys.readouterr().out.splitlines() == [
         "phone  (no title)",
         "case  (no title)",
-        "- case is served as complement of phone, no. 2 of 2, with probability 0.80; phone is bought first",
+        "- /related shows case as no. 2 of 2 complements of phone, with probability 0.80; phone is bought first",
         "- 10 baskets hold both, 3.4 times the 2.9 that chance would give; 10 known customers, "
         "2026-03-01 to 2026-03-10",
         "- both are in electronics",

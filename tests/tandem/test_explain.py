@@ -61,10 +61,10 @@ def test_what_is_served_is_cited_with_its_place_probability_and_order() -> None:
         "relation": "complement", "probability": pytest.approx(0.8), "first": "phone", "place": 2, "of": 2,
     }  # fmt: skip
     assert case.statements[0].sentence == (
-        "case is served as complement of phone, no. 2 of 2, with probability 0.80; phone is bought first"
+        "/related shows case as no. 2 of 2 complements of phone, with probability 0.80; phone is bought first"
     )
     assert other.statements[0].sentence == (
-        "other phone is served as substitute of phone, no. 1 of 1, proved by counts, without a probability"
+        "/related shows other phone as no. 1 of 1 substitutes of phone, proved by counts, without a probability"
     )
     nothing = said(asked("case", "phone", min_users=5))["served"]
     assert set(nothing.values()) == {None}
@@ -77,7 +77,7 @@ def test_what_too_few_people_stand_behind_is_withheld() -> None:
     assert said(all_of_it)["after: phone, case"]["users"] == 4
     assert shown.withheld > all_of_it.withheld == 0
     nothing = asked("phone", "case", min_users=11)
-    assert nothing.statements[0].sentence == "case is served neither as complement nor as substitute of phone"
+    assert nothing.statements[0].sentence == "/related shows case neither as complement nor as substitute of phone"
     assert not {"together: phone, case", "reviews: case"} & said(nothing).keys()
     assert (nothing.private, shown.private, asked("phone", "lamp", 5).private) == (True, False, False)
 

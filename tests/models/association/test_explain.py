@@ -73,8 +73,9 @@ def test_neighbours_are_named_by_what_they_are_and_how_much_they_are_heard(make,
         {"product": "case", "relation": "together", "share": 0.25},
     ]
     assert "network: neighbours" not in said(made, known, "lamp", "phone")
-    few = said(made, known, "phone", "lamp", min_users=5)["network: neighbours"]["heard"]
-    assert [of["product"] for of in few] == ["case"]  # two users alone took the tablet
+    few = said(made, known, "phone", "lamp", min_users=5)["network: neighbours"]
+    assert [of["product"] for of in few["heard"]] == ["case"]  # two users alone took the tablet
+    assert few["withheld"] == 1
 
 
 def test_who_is_behind_an_edge_is_counted_the_way_it_points(make, shop) -> None:
