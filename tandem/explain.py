@@ -103,20 +103,28 @@ def _index(dataset: Dataset, product_id: str) -> int:
 
 def _served(partners: Partners, at: tuple[int, int], names: tuple[str, str], min_users: int) -> Statement:
     """Where b stands among the partners of a that `/related` answers with."""
-    a, b = names
     for relation in get_args(Relation):
         shown, _ = partners.shown(at[0], relation, min_users)
-        for place in np.flatnonzero(partners.b[shown] == at[1]):
+        for place in np.flatnonzero(partners.b[shown] == at[1]).tolist():
             probability, first = float(partners.probability[shown[place]]), int(partners.first[shown[place]])
-            leads = {1: a, -1: b}.get(first)
-            order = f"; {leads} is bought first" if leads else ""
-            known = None if np.isnan(probability) else probability
-            values = {"relation": relation, "probability": known, "first": leads}
-            values |= {"place": int(place) + 1, "of": len(shown)}
-            told = f"/related shows {b} as no. {place + 1} of {len(shown)} {relation}s of {a}"
-            return Statement("served", f"{told}, {_sure(known)}{order}", values)
+            values = {
+                "relation": relation,
+                "probability": None if np.isnan(probability) else probability,
+                "first": {1: names[0], -1: names[1]}.get(first),
+                "place": place + 1,
+                "of": len(shown),
+            }
+            return Statement("served", _shown_as(names, values), values)
     nothing = dict.fromkeys(("relation", "probability", "first", "place", "of"))
-    return Statement("served", f"/related shows {b} neither as complement nor as substitute of {a}", nothing)
+    sentence = f"/related shows {names[1]} neither as complement nor as substitute of {names[0]}"
+    return Statement("served", sentence, nothing)
+
+
+def _shown_as(names: tuple[str, str], values: Mapping[str, Any]) -> str:
+    relation, of = values["relation"], values["of"]
+    which = f"no. {values['place']} of {of} {relation}s" if of > 1 else f"the only {relation}"
+    order = f"; {values['first']} is bought first" if values["first"] else ""
+    return f"/related shows {names[1]} as {which} of {names[0]}, {_sure(values['probability'])}{order}"
 
 
 def _sure(probability: float | None) -> str:

@@ -64,7 +64,7 @@ def test_what_is_served_is_cited_with_its_place_probability_and_order() -> None:
         "/related shows case as no. 2 of 2 complements of phone, with probability 0.80; phone is bought first"
     )
     assert other.statements[0].sentence == (
-        "/related shows other phone as no. 1 of 1 substitutes of phone, proved by counts, without a probability"
+        "/related shows other phone as the only substitute of phone, proved by counts, without a probability"
     )
     nothing = said(asked("case", "phone", min_users=5))["served"]
     assert set(nothing.values()) == {None}
