@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from models.association.learned import Roles
 from models.association.ranker import Association
 from tandem.explain import Statement
 from tandem.features import graph
@@ -22,6 +23,9 @@ RELATIONS = {
 }
 """What a neighbour is to the product that listens."""
 
+PARTS = {"source": "goes with them", "target": "they go with", "alike": "replaces them"}
+"""What products that are near in a role have in common."""
+
 
 def statements(
     network: Association, vocabulary: Vocabulary, known: Dataset, names: tuple[str, str], min_users: int
@@ -34,31 +38,35 @@ def statements(
         names: ids of a and b.
         min_users: neighbours that fewer known users stand behind are left out.
     """
-    (a, b), of = map(int, vocabulary.encode(list(names))), network.learned()
+    a, b = vocabulary.encode(list(names)).tolist()
     if not (a and b):
         return
-    others = np.setdiff1d(np.arange(1, vocabulary.size), a)
-    scores = of.complements(a)
-    place = 1 + int((scores[others] > scores[b]).sum())
-    yield Statement(
-        "network: complement",
-        f"association network: {names[1]} is no. {place:,} of {len(others):,} that go with {names[0]}, "
-        "popularity aside",
-        {"score": float(scores[b]), "place": place, "of": len(others)},
-    )
-    if of.alike.any():
-        cosine = of.substitute(a, b)
+    yield _goes_with(network.learned(), (a, b), names)
+    yield from _alike(network.learned(), a, b)
+    yield from _heard(network, vocabulary, known, names[0], min_users)
+
+
+def _goes_with(roles: Roles, at: tuple[int, int], names: tuple[str, str]) -> Statement:
+    """Where b stands among all other products by A."""
+    scores = roles.complements(at[0])
+    others = np.delete(scores, [0, at[0]])
+    values = {"score": float(scores[at[1]]), "place": 1 + int((others > scores[at[1]]).sum()), "of": len(others)}
+    which = f"no. {values['place']:,} of {values['of']:,}"
+    sentence = f"association network: {names[1]} is {which} that go with {names[0]}, popularity aside"
+    return Statement("network: complement", sentence, values)
+
+
+def _alike(roles: Roles, a: int, b: int) -> Iterator[Statement]:
+    """How near the two are as substitutes, where any were learned, and in all roles."""
+    if roles.alike.any():
+        cosine = roles.substitute(a, b)
         sentence = f"association network: as substitutes they are alike by {cosine:.2f} of 1"
         yield Statement("network: substitute", sentence, {"cosine": cosine})
-    parts = of.association(a, b)
+    parts = roles.association(a, b)
     cosine = sum(parts.values())
-    yield Statement(
-        "network: association",
-        f"association network: in all they are alike by {cosine:.2f} of 1 ({parts['source']:+.2f} by what goes with "
-        f"them, {parts['target']:+.2f} by what they go with, {parts['alike']:+.2f} by what replaces them)",
-        {"cosine": cosine, **parts},
-    )
-    yield from _heard(network, vocabulary, known, names[0], min_users)
+    told = ", ".join(f"{part:+.2f} by what {PARTS[name]}" for name, part in parts.items() if part)
+    sentence = f"association network: in all they are alike by {cosine:.2f} of 1 ({told})"
+    yield Statement("network: association", sentence, {"cosine": cosine, **parts})
 
 
 def _heard(

@@ -67,6 +67,7 @@ def served(known: Dataset, partners: Partners, case: str) -> tuple[int, float]:
     return together["n"], of["probability"] if of["relation"] == "complement" else 0.0
 
 
+@pytest.mark.slow
 def test_without_the_cited_baskets_the_served_probability_falls(asked: Callable[..., tuple]) -> None:
     cited = baskets_with_both(visits())
     whole, less = asked(), asked(cited)
