@@ -83,7 +83,8 @@ def explain(
     shown = [s for s in counted if min_users <= 1 or s.values["users"] >= min_users]
     shown.sort(key=lambda s: s.values["chance"])
     like = [*_shared(products, a, b), *_alike(dataset, *at), *_said(dataset, at, names, min_users)]
-    statements = [_served(partners, at, names, min_users), *shown, *like]
+    nothing = Statement("counts", "nothing was counted of the two together", {"n": 0})
+    statements = [_served(partners, at, names, min_users), *(shown if counted else [nothing]), *like]
     return Explanation(a, b, statements, withheld=len(counted) - len(shown))
 
 

@@ -65,7 +65,7 @@ def _alike(roles: Roles, a: int, b: int) -> Iterator[Statement]:
     parts = roles.association(a, b)
     cosine = sum(parts.values())
     told = ", ".join(f"{part:+.2f} by what {PARTS[name]}" for name, part in parts.items() if part)
-    sentence = f"association network: in all they are alike by {cosine:.2f} of 1 ({told})"
+    sentence = f"association network: in all they are alike by {cosine:.2f} of 1" + (f" ({told})" if told else "")
     yield Statement("network: association", sentence, {"cosine": cosine, **parts})
 
 

@@ -82,6 +82,12 @@ def test_what_too_few_people_stand_behind_is_withheld() -> None:
     assert (nothing.private, shown.private, asked("phone", "lamp", 5).private) == (True, False, False)
 
 
+def test_two_that_nobody_took_together_are_said_to_be_apart() -> None:
+    found = sentences(asked("other phone", "lamp", min_users=1))
+    assert found["counts"] == "nothing was counted of the two together"
+    assert "counts" not in said(asked("phone", "case", min_users=11))  # they were; who they were is withheld
+
+
 def test_what_the_sheet_and_reviewers_say_is_told() -> None:
     found = asked("phone", "other phone", min_users=1)
     assert said(found)["category"] == {"category": ["electronics", "phones"]}
