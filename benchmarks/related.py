@@ -26,7 +26,7 @@ from benchmarks.rounds import check
 from tandem.evaluation.cases import Cases
 from tandem.evaluation.metrics import Ideal, gains_at, hit_rate_at_k, ndcg_at_k, rank, recall_at_k
 from tandem.evaluation.significance import difference, intervals
-from tandem.evaluation.slices import SLICES, of_consequents, of_popularity
+from tandem.evaluation.slices import parts
 from tandem.settings import quiet
 
 METRICS = ("Hit@10", "NDCG@10", "Recall@20")
@@ -41,20 +41,17 @@ Values = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class View:
-    """What is asked of one view, with the slices of products."""
+    """What is asked of one view, with its slices."""
 
     asked: Cases
-    antecedent: NDArray[np.int8]  # (cases,) slice of the best-selling product of the history
-    consequent: NDArray[np.int8]  # (products,) slice
+    slices: dict[str, tuple[NDArray[np.int64], Cases]]
     group: NDArray[np.integer]  # (cases,)
 
     @classmethod
     def of(cls, shop: Shop, name: str) -> "View":
         """One view of a shop; products are sliced by what was sold before the test."""
         asked, sold = shop.asked[name], np.asarray(shop.final.baskets.content.sum(axis=0)).ravel()
-        slices = of_popularity(sold)
-        best = np.minimum.reduceat(slices[asked.histories.product], asked.histories.offsets[:-1])
-        return cls(asked, best, slices, np.arange(len(asked)) if shop.group is None else shop.group)
+        return cls(asked, parts(asked, sold), np.arange(len(asked)) if shop.group is None else shop.group)
 
     def judge(self, ranked: NDArray[np.integer]) -> Values:
         """(cases, metrics)."""
@@ -66,15 +63,12 @@ class View:
 
     def by_slice(self, ranked: NDArray[np.integer]) -> dict[str, float]:
         """NDCG@10 by slice of the antecedent, Recall@20 by slice of the consequent; slices without a case left out."""
-        values, found = self.judge(ranked), {}
-        for place, name in enumerate(SLICES):
-            if (asked := self.antecedent == place).any():
-                found[f"of {name} ({asked.sum()})"] = float(values[asked, NDCG].mean())
-        for place, name in enumerate(SLICES):
-            truth = of_consequents(self.asked.truth, self.consequent == place)
-            if (asked := np.diff(truth.indptr) > 0).any():
-                found[f"to {name} ({asked.sum()})"] = float(judged(ranked[asked], truth[asked])[:, RECALL].mean())
-        return found
+        return {
+            f"{name} ({len(rows)})": float(
+                judged(ranked[rows], part.truth)[:, NDCG if name.startswith("of") else RECALL].mean()
+            )
+            for name, (rows, part) in self.slices.items()
+        }
 
 
 def judged(ranked: NDArray[np.integer], truth: sp.csr_array) -> Values:

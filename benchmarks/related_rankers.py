@@ -4,9 +4,9 @@ import os
 import subprocess
 import tempfile
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, cast
 
 import numpy as np
 import scipy.sparse as sp
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from benchmarks.related_shops import SEED, Shop, reads
 from models.association.params import AssociationParams
 from models.association.ranker import Association
+from models.blend import BlendWithNetwork, components
 from tandem.evaluation.cases import Cases
 from tandem.evaluation.metrics import choose_best, mean_ndcg
 from tandem.features import strength
@@ -25,11 +26,10 @@ from tandem.features.histories import Histories
 from tandem.features.products import MODALITIES
 from tandem.params import BlendParams, CountingParams
 from tandem.ranking.base import CountingRanker, decayed, with_recent
-from tandem.ranking.blend import Blend, Component
-from tandem.ranking.content import CosineOfLike, NearText, SameBrand, SameCategory
+from tandem.ranking.blend import Blend
 from tandem.ranking.counting import COUNTING
-from tandem.ranking.ease import BasketEase, scaled
-from tandem.ranking.neighbours import CHOOSE_ON, CoCount, ItemToItem, WeightedCosine, Weights
+from tandem.ranking.ease import scaled
+from tandem.ranking.neighbours import CHOOSE_ON, ItemToItem, WeightedCosine, Weights
 
 WORKER = Path(__file__).with_name("item2vec_worker.py")
 MIX = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0)
@@ -62,22 +62,31 @@ def rankers(shop: Shop, peers: str | None) -> dict[str, Callable[[], CountingRan
         made["tfidf"] = lambda: TextCosine(params, shop, tfidf)
         made["minilm"] = lambda: TextCosine(params, shop, reads().encode)
         made["weighted_cosine + minilm"] = lambda: Mix(params, shop, reads().encode)
-    made |= {name: lambda of=of: Association(network.model_copy(update=of)) for name, of in ABLATIONS.items()}
-    made["blend"] = lambda: Blend(components(params), blend)
+    made |= {name: lambda of=of: TrainedOnce(network.model_copy(update=of)) for name, of in ABLATIONS.items()}
+    made["blend"] = lambda: BlendWithNetwork(
+        components(lambda kind: TrainedOnce(network) if kind is Association else kind(params)), blend
+    )
     return made
 
 
-def components(params: CountingParams) -> list[Component]:
-    """Of the blend; what a shop's sheet does not tell says nothing."""
-    return [
-        Component(WeightedCosine(params)),
-        Component(BasketEase(params)),
-        Component(CoCount(params)),
-        Component(CosineOfLike(params), of_content=True),
-        Component(NearText(params), logs=False, of_content=True),
-        Component(SameCategory(params), logs=False, of_content=True),
-        Component(SameBrand(params), logs=False, of_content=True),
-    ]
+class TrainedOnce(Association):
+    """The network, which two rows of the table need: its own and the blend's."""
+
+    trained: ClassVar[dict[tuple[object, ...], Association]] = {}
+
+    def fit(self, dataset: Dataset, validation: Cases | None = None) -> Self:
+        """Trained, or remembered."""
+        key = dataset, id(validation), self.params.model_dump_json()
+        return self._once(key, partial(super().fit, dataset, validation))
+
+    def refit(self, dataset: Dataset) -> Self:
+        """Trained, or remembered."""
+        return self._once((self, dataset), partial(super().refit, dataset))
+
+    def _once(self, key: tuple[object, ...], train: Callable[[], Self]) -> Self:
+        if key not in self.trained:
+            self.trained[key] = train()
+        return cast(Self, self.trained[key])
 
 
 class Confidence(ItemToItem):

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from models.association.ranker import Association
+from models.blend import BlendWithNetwork
 from models.interest.ranker import Lstm, Transformer
 from tandem.ranking.counting import COUNTING
 from tandem.ranking.ranker import Ranker
@@ -26,4 +27,4 @@ NETWORKS: Mapping[str, type[Network]] = {
     Association.name: Association,
 }
 
-RANKERS: Mapping[str, type[Ranker]] = {**COUNTING, **NETWORKS}
+RANKERS: Mapping[str, type[Ranker]] = {**COUNTING, **NETWORKS, BlendWithNetwork.name: BlendWithNetwork}

@@ -13,12 +13,14 @@ Params  evaluate                              tandem.params.EvaluateParams
 import json
 import logging
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from models.rankers import RANKERS
 from stages import run
@@ -29,7 +31,8 @@ from tandem.errors import EvaluationError, ParamsError
 from tandem.evaluation import cases, report
 from tandem.evaluation.cases import VIEWS, Cases
 from tandem.evaluation.comparison import Candidate, Champion, Decision, Rule, decide
-from tandem.evaluation.metrics import Ideal, Measured, measure, metrics_at
+from tandem.evaluation.metrics import DEPTH, Ideal, Measured, judge, metrics_at, rank
+from tandem.evaluation.slices import parts
 from tandem.features.dataset import Dataset
 from tandem.features.vocabulary import Vocabulary
 from tandem.params import EvaluateParams, PromoteParams
@@ -80,11 +83,24 @@ def check(params: EvaluateParams, promote: PromoteParams) -> None:
 
 @dataclass
 class Question:
-    """One view: its cases, what is perfect, and what each ranker reached."""
+    """One view, or one slice of it: its cases, what is perfect, and what each ranker reached."""
 
     cases: Cases
     ideal: Ideal
+    slices: dict[str, tuple[NDArray[np.int64], "Question"]]  # which of the cases, and what is asked of them
     measured: dict[str, Measured] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, asked: Cases, sliced: Mapping[str, tuple[NDArray[np.int64], Cases]] | None = None) -> "Question":
+        """With its slices, if any."""
+        slices = {name: (rows, cls.of(part)) for name, (rows, part) in (sliced or {}).items()}
+        return cls(asked, Ideal.of(asked), slices)
+
+    def enter(self, name: str, ranked: NDArray[np.integer], cutoffs: tuple[int, ...]) -> None:
+        """Note what a ranking of the cases is worth, as a whole and by slice."""
+        self.measured[name] = judge(ranked, self.cases.truth, self.ideal, cutoffs)
+        for rows, part in self.slices.values():
+            part.enter(name, ranked[rows], cutoffs)
 
 
 @dataclass
@@ -95,7 +111,7 @@ class Exam:
     questions: dict[str, Question]
 
     @classmethod
-    def set(cls, task: str, known: Dataset, later: pd.DataFrame, min_count: int) -> "Exam":
+    def set(cls, task: str, known: Dataset, later: pd.DataFrame, min_count: int, *, sliced: bool) -> "Exam":
         """The questions that `later` answers.
 
         Raises:
@@ -104,20 +120,25 @@ class Exam:
         by_view = cases.views(task, known, later, min_count=min_count)
         if not len(by_view[VIEWS[task][0]]):
             raise EvaluationError(f"{task}: nothing to measure in the window of {len(later)} events; {HINT[task]}")
-        return cls(known.vocabulary, {view: Question(of, Ideal.of(of)) for view, of in by_view.items()})
+        sold = np.asarray(known.baskets.content.sum(axis=0)).ravel()
+        return cls(
+            known.vocabulary,
+            {view: Question.of(of, parts(of, sold) if sliced else None) for view, of in by_view.items()},
+        )
 
-    def ask(self, candidate: Release, cutoffs: tuple[int, ...]) -> dict[str, Measured]:
-        """By view, the candidate's results where there are cases."""
+    def ask(self, candidate: Release) -> dict[str, NDArray[np.integer]]:
+        """By view with cases, the candidate's ranking in the exam's vocabulary; 0 for products that it lacks."""
+        number = np.append(0, self.vocabulary.encode(candidate.vocabulary.ids))
         return {
-            view: measure(candidate.ranker, q.cases.recode(self.vocabulary, candidate.vocabulary), q.ideal, cutoffs)
+            view: number[rank(candidate.ranker, q.cases.recode(self.vocabulary, candidate.vocabulary), DEPTH)]
             for view, q in self.questions.items()
             if len(q.cases)
         }
 
     def enter(self, candidate: Release, cutoffs: tuple[int, ...]) -> None:
         """Ask, and note the results under the candidate's name."""
-        for view, result in self.ask(candidate, cutoffs).items():
-            self.questions[view].measured[candidate.name] = result
+        for view, ranked in self.ask(candidate).items():
+            self.questions[view].enter(candidate.name, ranked, cutoffs)
 
     @property
     def deciding(self) -> Question:
@@ -138,7 +159,9 @@ def sit(
     known = {window: Dataset.read(features / window) for window in ("trial", "final")}
     later = {part: files.read(splits / f"{part}.parquet", schema.EVENTS) for part in ("validation", "test")}
     exams = {
-        protocol: Exam.set(task, known[window], later[part], params.related_min_count)
+        protocol: Exam.set(
+            task, known[window], later[part], params.related_min_count, sliced=(task, protocol) == ("related", "B")
+        )
         for protocol, (window, part) in WINDOWS.items()
     }
     for trial in ready(trials, task):
@@ -174,7 +197,8 @@ def _champion(
         log.warning("champion %s was made by another version of Tandem: nothing is held against it", manifest["name"])
         return None
     found = release.read(folder, RANKERS)
-    result = exam.ask(found, params.cutoffs)[next(iter(exam.questions))]
+    question = exam.deciding
+    result = judge(next(iter(exam.ask(found).values())), question.cases.truth, question.ideal, params.cutoffs)
     saw_test = pd.Timestamp(found.manifest["fit_until"]) > test_begins
     return Champion(found.name, found.content_hash, recipe(found.manifest), result.by_case[metric], saw_test)
 
@@ -186,15 +210,16 @@ def _decide(
     promote: PromoteParams,
     params: EvaluateParams,
 ) -> Decision:
-    chosen_on, judged_on = exams["validation"].deciding.measured, exams["B"].deciding.measured
+    chosen_on, judged_on = exams["validation"].deciding.measured, exams["B"].deciding
     candidates = [
         Candidate(
             name,
-            "counting" if manifest["kind"] in COUNTING else "network",
+            "counting" if manifest["kind"] in COUNTING else "learned",
             manifest["content_hash"],
             recipe(manifest),
             float(chosen_on[name].by_case[promote.metric].mean()),
-            judged_on[name].by_case[promote.metric],
+            judged_on.measured[name].by_case[promote.metric],
+            {part: q.measured[name].by_case[promote.metric] for part, (_, q) in judged_on.slices.items()},
         )
         for name, manifest in shipped.items()
     ]
@@ -211,13 +236,18 @@ def _section(
     exams: dict[str, Exam], shipped: dict[str, dict[str, Any]], decision: Decision, params: EvaluateParams
 ) -> dict[str, Any]:
     protocols = {
-        protocol: {view: report.of_view(q.measured, q.ideal, params) for view, q in exam.questions.items()}
-        for protocol, exam in exams.items()
+        protocol: {view: _told(q, params) for view, q in exam.questions.items()} for protocol, exam in exams.items()
     }
     candidates = {
         name: {key: manifest[key] for key in ("content_hash", "folder")} for name, manifest in shipped.items()
     }
     return {"protocols": protocols, "decision": asdict(decision), "candidates": candidates}
+
+
+def _told(question: Question, params: EvaluateParams) -> dict[str, Any]:
+    found = report.of_view(question.measured, question.ideal, params)
+    slices = {name: _told(part, params) for name, (_, part) in question.slices.items()}
+    return found | ({"slices": slices} if slices else {})
 
 
 def _write_for_dvc(task: str, view: dict[str, Any], exam: Exam, reports: Path) -> None:

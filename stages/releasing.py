@@ -47,6 +47,11 @@ class Workshop:
         """Everything before the test window."""
         return Dataset.read(self.features / "final")
 
+    def with_vectors(self, window: Window, vectors: Path) -> Dataset:
+        """The window's dataset with the vectors of its products' texts and pictures."""
+        dataset = self.trial if window == "trial" else self.final
+        return dataset.with_vectors(**files.read_arrays(vectors / f"{window}.npz"))
+
     @cached_property
     def manifest(self) -> dict[str, Any]:
         """The snapshot's manifest."""

@@ -19,10 +19,8 @@ import pandas as pd
 
 from models.rankers import NETWORKS
 from stages import run
-from stages.releasing import Window, Workshop
-from tandem import files
+from stages.releasing import Workshop
 from tandem.errors import ParamsError
-from tandem.features.dataset import Dataset
 from tandem.params import EvaluateParams
 
 log = logging.getLogger(__name__)
@@ -58,20 +56,14 @@ def main(
     }
     began = time.monotonic()
     validation = workshop.validation(kind.tasks[0], EvaluateParams.read().related_min_count)
-    trial = kind(params).fit(_dataset(workshop, vectors, "trial"), validation)
+    trial = kind(params).fit(workshop.with_vectors("trial", vectors), validation)
     facts["choices"] = trial.choices
     workshop.write(trial_to, trial, "trial", facts)
     _write_curve(trial.curve, curve)
     log.info("%s: trial %.1f s, choices %s", kind.name, time.monotonic() - began, trial.choices)
     began = time.monotonic()
-    workshop.write(release_to, trial.refit(_dataset(workshop, vectors, "final")), "final", facts)
+    workshop.write(release_to, trial.refit(workshop.with_vectors("final", vectors)), "final", facts)
     log.info("%s: release %.1f s", kind.name, time.monotonic() - began)
-
-
-def _dataset(workshop: Workshop, vectors: Path, window: Window) -> Dataset:
-    """The window's dataset with the vectors of its products' texts and pictures."""
-    dataset = workshop.trial if window == "trial" else workshop.final
-    return dataset.with_vectors(**files.read_arrays(vectors / f"{window}.npz"))
 
 
 def _write_curve(rows: list[dict[str, float]], path: Path) -> None:

@@ -91,8 +91,8 @@ class Roles:
         both = max(float(np.prod(list(lengths))), 1e-9)
         return {name: float(of[a] @ of[b]) / both for name, of in roles.items()}
 
-    def scores(self, histories: Histories, demand: Demand) -> NDArray[np.float32]:
-        """(users, products) Σ_i weight(u, i) · share(i, j) over the user's products i."""
+    def scores(self, histories: Histories, demand: Demand | None) -> NDArray[np.float32]:
+        """(users, products) Σ_i weight(u, i) · share(i, j) over the user's products i; see `rows` for demand."""
         weights = self.weights(histories)
         held = np.unique(weights.indices)
         scores = np.zeros(weights.shape, np.float32)

@@ -56,6 +56,14 @@ class Association:
         """
         return self.learned().scores(histories, demand)
 
+    def linear(self, histories: Histories) -> NDArray[np.float32]:
+        """(users, products) the same without recent demand.
+
+        Raises:
+            ReleaseError: neither fitted nor loaded.
+        """
+        return self._learned().scores(histories, None)
+
     def because(self, histories: Histories, items: NDArray[np.integer]) -> NDArray[np.int32]:
         """(users, k) the product of the history with the largest part in the item's score, 0 where none has any.
 

@@ -1,16 +1,20 @@
 """The rule that decides what is served: counting must be beaten, and so must the champion, on the same cases.
 
-1. On validation the best network and the best counting ranker are chosen; test plays no part in it.
-2. On test the network must beat every counting ranker, each interval of the paired differences above 0;
+1. On validation the best learned ranker (a network, a blend) and the best counting one are chosen; test plays no part
+   in it.
+2. On test the learned one must beat every counting ranker, each interval of the paired differences above 0;
    otherwise the counting ranker is the winner.
-3. The winner must beat the champion on the same cases in the same way, unless it is the champion's own recipe
+3. On no slice of the test with enough cases it may be worse than the best counting ranker, the interval below 0;
+   otherwise the counting ranker is the winner. Each of n slices has an interval of confidence 1 - (1 - c)/n
+   (Bonferroni).
+4. The winner must beat the champion on the same cases in the same way, unless it is the champion's own recipe
    fitted on newer data: that replaces it where it is not worse, the interval not wholly below 0
    (docs/decisions/0005). Without a champion the winner is promoted; with equal content there is nothing to do.
-4. With fewer than `min_cases` nothing is beaten: the counting ranker is the winner, and a champion stays.
+5. With fewer than `min_cases` nothing is beaten: the counting ranker is the winner, and a champion stays.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -18,7 +22,7 @@ from numpy.typing import NDArray
 
 from tandem.evaluation.significance import Interval, difference
 
-Kind = Literal["network", "counting"]
+Kind = Literal["learned", "counting"]
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,7 @@ class Candidate:
     recipe: str  # equal for releases of one kind with the same params, whatever data they learned from
     validation: float  # mean over validation cases
     test: NDArray[np.float64]  # (cases,) protocol B, the same cases in the same order for all
+    slices: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)  # the same of each slice
 
 
 @dataclass(frozen=True)
@@ -109,24 +114,43 @@ def decide(candidates: Sequence[Candidate], champion: Champion | None, rule: Rul
 
 def _winner(candidates: Sequence[Candidate], rule: Rule) -> tuple[Candidate, list[str], list[Comparison]]:
     rivals = [c for c in candidates if c.kind == "counting"]
-    counting, network = _best(rivals), _best([c for c in candidates if c.kind == "network"])
+    counting, learned = _best(rivals), _best([c for c in candidates if c.kind == "learned"])
     if counting is None:
-        raise ValueError("no counting ranker among the candidates: a network may not win unopposed")
+        raise ValueError("no counting ranker among the candidates: a learned one may not win unopposed")
     reasons = [_chosen(counting, rule)]
-    if network is None:
-        return counting, [*reasons, f"No network took part, so {counting.name} is the winner."], []
-    found = [_compare(network, rival, rule) for rival in rivals]
-    reasons.append(_chosen(network, rule))
-    if len(network.test) < rule.min_cases:
-        return counting, [*reasons, f"{_few(network, rule)} No network can win: {counting.name} is the winner."], found
-    if all(one.better for one in found):
-        nearest = min(found, key=_lead)
-        beaten = (
-            f"On test, {network.name} beats every counting ranker and is the winner; {nearest.against} comes nearest"
+    if learned is None:
+        return counting, [*reasons, f"No learned ranker took part, so {counting.name} is the winner."], []
+    found = [_compare(learned, rival, rule) for rival in rivals]
+    reasons.append(_chosen(learned, rule))
+    if len(learned.test) < rule.min_cases:
+        return counting, [*reasons, f"{_few(learned, rule)} Counting cannot be beaten: {counting.name} wins."], found
+    if lost := [one for one in found if not one.better]:
+        reasons.append(_sentence(min(lost, key=_lead)))
+        return counting, [*reasons, f"{counting.name} is the winner: counting was not beaten."], found
+    by_slice = _by_slice(learned, counting, rule)
+    nearest = min(found, key=_lead)
+    reasons.append(
+        f"On test, {learned.name} beats every counting ranker; {nearest.against} comes nearest: {_figures(nearest)}."
+    )
+    if worse := [one for one in by_slice if one.worse]:
+        reasons.append(f"But on a slice it is worse than {counting.name}: {_figures(min(worse, key=_lead))}.")
+        return counting, [*reasons, f"{counting.name} is the winner."], [*found, *by_slice]
+    nowhere = f", and on none of {len(by_slice)} slices it is worse than {counting.name}" if by_slice else ""
+    return learned, [*reasons, f"{learned.name} is the winner{nowhere}."], [*found, *by_slice]
+
+
+def _by_slice(learned: Candidate, counting: Candidate, rule: Rule) -> list[Comparison]:
+    """Where there are enough cases."""
+    names = [name for name, test in learned.slices.items() if len(test) >= rule.min_cases]
+    surer = replace(rule, confidence=1 - (1 - rule.confidence) / max(len(names), 1))
+    return [
+        _compare(
+            replace(learned, test=learned.slices[name]),
+            replace(counting, test=counting.slices[name]),
+            replace(surer, metric=f"{rule.metric} {name}"),
         )
-        return network, [*reasons, f"{beaten}: {_figures(nearest)}."], found
-    strongest = min((one for one in found if not one.better), key=_lead)
-    return counting, [*reasons, _sentence(strongest), f"{counting.name} is the winner: counting was not beaten."], found
+        for name in names
+    ]
 
 
 def _against_champion(
@@ -169,8 +193,8 @@ def _compare(candidate: Candidate, against: Candidate | Champion, rule: Rule, na
 
 
 def _chosen(candidate: Candidate, rule: Rule) -> str:
-    kind = "counting rankers" if candidate.kind == "counting" else "networks"
-    return f"Of the {kind}, {candidate.name} is best on validation: {rule.metric} {candidate.validation:.4f}."
+    best = f"{rule.metric} {candidate.validation:.4f}"
+    return f"Of the {candidate.kind} rankers, {candidate.name} is best on validation: {best}."
 
 
 def _few(candidate: Candidate, rule: Rule) -> str:

@@ -67,15 +67,19 @@ def measure(ranker: Ranker, cases: Cases, ideal: Ideal, cutoffs: Sequence[int]) 
         cases: in the ranker's own vocabulary.
         ideal: of the same cases in the vocabulary that defines the truth, in the same order.
     """
-    ranked = rank(ranker, cases, max(DEPTH, *cutoffs))
-    gains = gains_at(ranked, cases.truth)
-    by_case = {"mrr": reciprocal_rank(gains[:, :DEPTH])}
+    return judge(rank(ranker, cases, DEPTH), cases.truth, ideal, cutoffs)
+
+
+def judge(ranked: NDArray[np.integer], truth: sp.csr_array, ideal: Ideal, cutoffs: Sequence[int]) -> Measured:
+    """What a ranking (cases, DEPTH) is worth, by cutoffs of at most DEPTH."""
+    gains = gains_at(ranked, truth)
+    by_case = {"mrr": reciprocal_rank(gains)}
     for k in cutoffs:
         by_case[f"recall_at_{k}"] = recall_at_k(gains, ideal.relevant, k)
         by_case[f"ndcg_at_{k}"] = ndcg_at_k(gains, ideal.gains, k)
         by_case[f"hit_rate_at_{k}"] = hit_rate_at_k(gains, k)
     coverage = {f"coverage_at_{k}": coverage_at_k(ranked, ideal.products, k) for k in cutoffs}
-    found = np.cumsum(gains[:, :DEPTH] > 0, axis=1) / ideal.relevant[:, None]
+    found = np.cumsum(gains > 0, axis=1) / ideal.relevant[:, None]
     return Measured(by_case, coverage, found.mean(axis=0))
 
 

@@ -42,6 +42,7 @@ def table(report: Mapping[str, Any]) -> str:
         for protocol in ("B", "A"):
             for view, found in of_task["protocols"][protocol].items():
                 parts.append(_of_view(task, protocol, view, found))
+                parts += [_of_slices(task, protocol, view, found["slices"])] if "slices" in found else []
         parts.append("\n".join([f"{task}: decision", *(f"  {reason}" for reason in of_task["decision"]["reasons"])]))
     return "\n\n".join(parts)
 
@@ -60,6 +61,26 @@ def _of_view(task: str, protocol: str, view: str, found: Mapping[str, Any]) -> s
         for name, of in order
     ]
     return "\n".join([f"{title} ({PROTOCOLS[protocol]})", head, *rows])
+
+
+def _of_slices(task: str, protocol: str, view: str, slices: Mapping[str, Any]) -> str:
+    """One line for each ranker with its NDCG by slice, in the order of the first slice."""
+    first = next(iter(slices.values()))["rankers"]
+    metric = _shown(next(iter(first.values())))[0]
+    order = sorted(first, key=lambda name: (-first[name][metric]["mean"], name))
+    columns = {name: f"{name} ({of['cases']:,})" for name, of in slices.items()}
+    width = max(map(len, order)) + 2
+    head = " " * width + "".join(title.rjust(len(title) + 2) for title in columns.values())
+    rows = [
+        ranker.ljust(width)
+        + "".join(
+            f"{slices[name]['rankers'][ranker][metric]['mean']:.3f}".rjust(len(title) + 2)
+            for name, title in columns.items()
+        )
+        for ranker in order
+    ]
+    title = f"{task} · {protocol} · {view}: {metric} by popularity, of products asked about and to what goes with them"
+    return "\n".join([title, head, *rows])
 
 
 def _shown(metrics: Mapping[str, Any]) -> list[str]:

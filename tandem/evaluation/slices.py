@@ -1,8 +1,12 @@
 """Whether a result is one of products that everybody buys: head, middle, tail and cold by sales in the fit period."""
 
+from dataclasses import replace
+
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
+
+from tandem.evaluation.cases import Cases
 
 SLICES = ("head", "middle", "tail", "cold")
 HEAD, MIDDLE = 0.5, 0.8
@@ -35,3 +39,26 @@ def of_consequents(truth: sp.csr_array, wanted: NDArray[np.bool_]) -> sp.csr_arr
     kept.eliminate_zeros()
     kept.sort_indices()
     return kept
+
+
+def parts(asked: Cases, baskets: NDArray[np.floating]) -> dict[str, tuple[NDArray[np.int64], Cases]]:
+    """The cases slice by slice, empty ones left out: which of them, and what is asked of them.
+
+    "of tail": whose history has its best-selling product in the tail. "to tail": of whose consequents some are in the
+    tail; the others are left out of their truth.
+
+    Args:
+        asked: each with a product in its history.
+        baskets: as in `of_popularity`.
+    """
+    consequent = of_popularity(baskets)
+    antecedent = np.minimum.reduceat(consequent[asked.histories.product], asked.histories.offsets[:-1])
+    found = {}
+    for place, name in enumerate(SLICES):
+        rows = np.flatnonzero(antecedent == place)
+        found[f"of {name}"] = rows, asked.take(rows)
+    for place, name in enumerate(SLICES):
+        truth = of_consequents(asked.truth, consequent == place)
+        rows = np.flatnonzero(np.diff(truth.indptr))
+        found[f"to {name}"] = rows, replace(asked, truth=truth).take(rows)
+    return {name: part for name, part in found.items() if len(part[0])}

@@ -15,7 +15,7 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import ClassVar, Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +30,7 @@ from tandem.params import BlendParams
 from tandem.ranking.content import CosineOfLike, NearPicture, NearText, SameBrand, SameCategory
 from tandem.ranking.ease import BasketEase
 from tandem.ranking.logit import Choices, Weights, fit_weights
-from tandem.ranking.neighbours import CoCount, ItemToItem, WeightedCosine
+from tandem.ranking.neighbours import CoCount, WeightedCosine
 from tandem.ranking.ranker import Ranker, top_k
 
 log = logging.getLogger(__name__)
@@ -39,11 +39,20 @@ BLOCK = 256
 """Cases read at once."""
 
 
+@runtime_checkable
+class Timeless(Ranker, Protocol):
+    """A ranker that can leave recent demand out."""
+
+    def linear(self, histories: Histories) -> NDArray[np.float32]:
+        """(users, products) what the history alone says."""
+        ...
+
+
 @dataclass(frozen=True)
 class Component:
     """A ranker as a blend reads it; a score of 0, of logs one that is not above 0, says that it knows nothing.
 
-    Rankers that count are read without their last word of recent demand, which has columns of its own.
+    Rankers that can are read without recent demand, which has columns of its own.
     """
 
     ranker: Ranker
@@ -65,8 +74,8 @@ class Component:
 
     def read(self, histories: Histories, demand: Demand) -> NDArray[np.float32]:
         """(users, products) the scores."""
-        counts = isinstance(self.ranker, ItemToItem)
-        return self.ranker.linear(histories) if counts else self.ranker.scores(histories, demand)  # type: ignore[attr-defined]
+        ranker = self.ranker
+        return ranker.linear(histories) if isinstance(ranker, Timeless) else ranker.scores(histories, demand)
 
     def columns(self, scores: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """The scores or their logs, 0 where nothing is known, and 1 there."""
@@ -101,6 +110,14 @@ class Blend:
         if validation is None or not len(validation):
             raise EvaluationError("a blend learns its weights from validation cases, and there are none")
         self.components = tuple(component.fit(dataset, validation) for component in self.components)
+        return self.weigh(dataset, validation)
+
+    def weigh(self, dataset: Dataset, validation: Cases) -> Self:
+        """Learn the weights of components that learned from `dataset` already.
+
+        Raises:
+            EvaluationError: no validation case with a relevant candidate.
+        """
         self.learned = _learn(dataset)
         cases = validation.spread(self.params.max_cases)
         evidence = self._evidence(cases.histories)
@@ -110,7 +127,11 @@ class Blend:
 
     def refit(self, dataset: Dataset) -> Self:
         """A new blend: components learned from `dataset` with their choices, the weights as they are."""
-        again = type(self)([component.refit(dataset) for component in self.components], self.params)
+        return self.over([component.refit(dataset) for component in self.components], dataset)
+
+    def over(self, components: Sequence[Component], dataset: Dataset) -> Self:
+        """A new blend with these weights, over the same components as they learned from `dataset`."""
+        again = type(self)(components, self.params)
         again.learned, again.weights, again.usual = _learn(dataset), self.weights, self.usual
         return again
 

@@ -17,6 +17,9 @@ from numpy.typing import NDArray
 FREE, FREE_L2 = 2, 0.1
 """The first columns, a score and where it is silent, have at most this penalty: it keeps a perfect order finite."""
 
+ROUNDING = 1e-6
+"""A column that deviates by less than this share of its largest value is constant but for rounding."""
+
 TOLERANCE = 1e-4
 """Length of the gradient, for each case, at which the weights are found."""
 
@@ -57,6 +60,11 @@ class Choices:
         """(cases,) share of each case's gain that its candidates hold."""
         return np.asarray(np.add.reduceat(self.target, self.begins))
 
+    def means(self) -> NDArray[np.float32]:
+        """(cases, columns) over the candidates of each."""
+        sizes = np.diff(self.begins, append=len(self.target))
+        return np.asarray(np.add.reduceat(self.columns, self.begins, axis=0) / sizes[:, None], np.float32)
+
     def take(self, kept: NDArray[np.bool_]) -> "Choices":
         """Those cases alone."""
         rows = kept[self.case]
@@ -65,18 +73,17 @@ class Choices:
 
 
 def fit_weights(choices: Choices, l2: Sequence[float], folds: int, choosing_cases: int, *, by_known: bool) -> Weights:
-    """Those of the penalty under which cases that were left out are likeliest; the first of equals.
-
-    The penalty is on columns divided by their deviation over all candidates.
+    """Those of the penalty that `choose_l2` finds; it is on columns divided by their deviation within cases.
 
     Args:
         l2: penalties to choose from.
         choosing_cases: at most so many cases, evenly spread, take part in that choice.
         by_known: whether columns may count more or less with `choices.known`; else v = 0.
     """
-    spread = choices.columns.std(axis=0, dtype=np.float64)
-    spread = np.where(spread > 1e-6, spread, np.inf)
-    x = (choices.columns / spread).astype(np.float32)
+    x = choices.columns - choices.means()[choices.case]  # what all candidates of a case share decides nothing
+    spread = x.std(axis=0, dtype=np.float64)
+    spread = np.where(spread > ROUNDING * np.abs(choices.columns).max(axis=0), spread, np.inf)
+    x = (x / spread).astype(np.float32)
     if by_known:
         x = np.concatenate([x, x * choices.known[choices.case, None].astype(np.float32)], axis=1)
     scaled = Choices(x, choices.target, choices.begins, choices.known)
@@ -87,18 +94,23 @@ def fit_weights(choices: Choices, l2: Sequence[float], folds: int, choosing_case
 
 
 def choose_l2(choices: Choices, l2: Sequence[float], folds: int, choosing_cases: int) -> float:
-    """By cross-validation."""
+    """By cross-validation: the strongest that is no more than a standard error worse than the best.
+
+    The error is that of the paired difference over cases. Source: Breiman et al. 1984, "one standard error".
+    """
     asked = np.zeros(len(choices), bool)
     asked[np.linspace(0, len(choices) - 1, min(len(choices), choosing_cases)).astype(np.int64)] = True
     few = choices.take(asked)
-    fold, loss = np.arange(len(few)) % min(folds, len(few)), dict.fromkeys(l2, 0.0)
-    starts = {option: np.zeros(choices.columns.shape[1]) for option in l2}  # near what the next fold will find
+    fold, loss = np.arange(len(few)) % min(folds, len(few)), np.zeros((len(l2), len(few)))
+    starts = [np.zeros(choices.columns.shape[1])] * len(l2)  # near what the next fold will find
     for out in np.unique(fold) if len(few) > 1 else ():
         left, judged = few.take(fold != out), few.take(fold == out)
-        for option in l2:
-            starts[option] = logit(left, option, starts[option])
-            loss[option] += _loss(starts[option], judged)[0]
-    return min(l2, key=lambda option: loss[option])
+        for place, option in enumerate(l2):
+            starts[place] = logit(left, option, starts[place])
+            loss[place, fold == out] = _losses(starts[place], judged)
+    more = loss - loss[loss.mean(axis=1).argmin()]
+    error = more.std(axis=1) / np.sqrt(len(few))
+    return max(option for option, is_good in zip(l2, more.mean(axis=1) <= error, strict=True) if is_good)
 
 
 def logit(choices: Choices, l2: float, start: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -120,6 +132,11 @@ def logit(choices: Choices, l2: float, start: NDArray[np.float64]) -> NDArray[np
 
     options = {"gtol": TOLERANCE * len(choices), "maxiter": 100}
     return np.asarray(minimize(objective, start, jac=True, hess=curvature, method="trust-exact", options=options).x)
+
+
+def _losses(w: NDArray[np.float64], choices: Choices) -> NDArray[np.float64]:
+    """(cases,) -Σ_j target_j ln P_w(j | case)."""
+    return np.asarray(-np.add.reduceat(choices.target * _log_odds(w, choices), choices.begins))
 
 
 def _loss(w: NDArray[np.float64], choices: Choices) -> tuple[float, NDArray[np.float64]]:

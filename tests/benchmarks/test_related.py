@@ -11,6 +11,7 @@ from benchmarks.related_rankers import unit
 from benchmarks.related_shops import features, left_out
 from tandem.data import schema
 from tandem.evaluation.cases import Cases
+from tandem.evaluation.slices import parts
 from tandem.features import dataset, histories
 from tandem.features.dataset import Dataset
 from tandem.features.demand import Demand
@@ -46,14 +47,14 @@ def bounds(cases: Cases) -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_slices_ask_each_for_its_own() -> None:
-    """Antecedent 1 is of the head, 2 of the tail; of its two consequents 1 finds that of the tail alone."""
+    """Product 1 is of the head, 2 of the tail; of its two consequents 1 finds that of the tail alone."""
     truth = sp.csr_array(np.array([[0, 0, 1, 1.0], [0, 1, 0, 0]]))
     asked = Cases(histories.of_products(np.array([1, 2]), 4, 0), Demand(np.zeros((60, 4), np.float32), 0), truth, truth)
-    view = View(asked, np.array([0, 2], np.int8), np.array([3, 0, 2, 0], np.int8), np.arange(2))
+    view = View(asked, parts(asked, np.array([0, 50, 10, 40])), np.arange(2))
     found = view.by_slice(np.array([[2, 0, 0], [3, 2, 1]]))
     ideal = 1 + 1 / np.log2(3)
     assert found == pytest.approx(
-        {"of head (1)": 1 / ideal, "of tail (1)": 0.5, "to head (2)": 0.5, "to tail (1)": 1.0}
+        {"of head (1)": 1 / ideal, "of tail (1)": 0.5, "to head (1)": 1.0, "to middle (1)": 0.0, "to tail (1)": 1.0}
     )
 
 

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -11,13 +13,13 @@ def counting(name: str, validation: float, test: np.ndarray = BASE) -> Candidate
     return Candidate(name, "counting", f"hash of {name}", name, validation, test)
 
 
-def network(name: str, validation: float, test: np.ndarray) -> Candidate:
-    return Candidate(name, "network", f"hash of {name}", name, validation, test)
+def network(name: str, validation: float, test: np.ndarray, slices: dict[str, np.ndarray] | None = None) -> Candidate:
+    return Candidate(name, "learned", f"hash of {name}", name, validation, test, slices or {})
 
 
 def test_a_network_that_beats_counting_for_sure_wins_and_is_promoted() -> None:
     decision = decide([counting("ease", 0.3), network("deep", 0.4, BASE + 0.02)], None, RULE)
-    assert (decision.winner, decision.kind, decision.promote) == ("deep", "network", True)
+    assert (decision.winner, decision.kind, decision.promote) == ("deep", "learned", True)
     (found,) = decision.comparisons
     assert (found.candidate, found.against) == ("deep", "ease")
     assert found.difference.mean == pytest.approx(0.02)
@@ -75,6 +77,49 @@ def test_with_few_cases_no_network_wins_and_no_champion_is_moved() -> None:
         assert "49 test cases" in stays.reasons[-1]
     enough = [counting("ease", 0.3, BASE[:50]), network("deep", 0.9, BASE[:50] + 0.2)]
     assert decide(enough, None, RULE).winner == "deep"
+
+
+TAIL = np.arange(80) < 50
+"""Of the tail are the first fifty cases."""
+
+
+def sliced(tail: float) -> list[Candidate]:
+    """A network that is ahead on the whole, and so much on the cases of the tail."""
+    theirs, ours = BASE, BASE + np.where(TAIL, tail, 0.2)
+    parts = [{"of tail": of[TAIL], "of head": of[~TAIL]} for of in (theirs, ours)]
+    return [replace(counting("ease", 0.3, theirs), slices=parts[0]), network("deep", 0.4, ours, parts[1])]
+
+
+def test_a_network_that_is_worse_on_a_slice_does_not_win() -> None:
+    decision = decide(sliced(-0.02), None, RULE)
+    assert (decision.winner, decision.kind) == ("ease", "counting")
+    on_slice = decision.comparisons[-1]
+    assert (on_slice.metric, on_slice.worse) == ("ndcg_at_10 of tail", True)
+    assert on_slice.difference.mean == pytest.approx(-0.02)
+    assert any(
+        "on a slice it is worse than ease: difference in ndcg_at_10 of tail -0.02" in r for r in decision.reasons
+    )
+
+
+def test_a_network_as_good_on_every_slice_with_enough_cases_wins() -> None:
+    """The head has thirty cases, which is too few to tell."""
+    decision = decide(sliced(0.0), None, RULE)
+    assert decision.winner == "deep"
+    assert [one.metric for one in decision.comparisons] == ["ndcg_at_10", "ndcg_at_10 of tail"]
+    assert any("on none of 1 slices" in reason for reason in decision.reasons)
+
+
+def test_the_more_slices_the_surer_it_must_be_that_one_is_worse() -> None:
+    """Ten slices, of which one is worse at 95 % but not at 99.5 %."""
+    rng = np.random.default_rng(1)
+    noise = rng.normal(size=80)
+    error = 0.1 / np.sqrt(80)
+    worse = (noise - noise.mean()) / noise.std() / 10 - 2.4 * error
+    parts = {f"of {n}": BASE + (worse if n == 0 else 0.1) for n in range(10)}
+    for names, winner in ((list(parts)[:1], "ease"), (list(parts), "deep")):
+        ours = network("deep", 0.4, BASE + 0.2, {name: parts[name] for name in names})
+        theirs = replace(counting("ease", 0.3), slices=dict.fromkeys(names, BASE))
+        assert decide([theirs, ours], None, RULE).winner == winner
 
 
 def test_equals_on_validation_go_by_name_whatever_their_order() -> None:

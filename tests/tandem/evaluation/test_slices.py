@@ -5,7 +5,10 @@ import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tandem.evaluation.slices import SLICES, of_consequents, of_popularity
+from tandem.evaluation.cases import Cases
+from tandem.evaluation.slices import SLICES, of_consequents, of_popularity, parts
+from tandem.features import histories
+from tandem.features.demand import Demand
 
 
 def test_the_fewest_products_with_half_of_the_sales_are_the_head() -> None:
@@ -29,3 +32,17 @@ def test_each_slice_sells_more_than_the_next_and_the_head_is_the_smallest_half(s
 def test_a_truth_of_one_slice_keeps_its_cases() -> None:
     truth = sp.csr_array(np.array([[0.0, 2, 1], [0, 0, 3]]))
     assert of_consequents(truth, np.array([False, True, False])).toarray().tolist() == [[0, 2, 0], [0, 0, 0]]
+
+
+def test_cases_by_slice_of_what_is_asked_about_and_of_what_goes_with_it() -> None:
+    """Products 1 to 4 are head, middle, tail and cold. 1 goes with 2 and 4, 3 with 1, 4 with 2."""
+    truth = sp.csr_array(np.array([[0.0, 0, 5, 0, 1], [0, 2, 0, 0, 0], [0, 0, 3, 0, 0]]))
+    asking = histories.of_products(np.array([1, 3, 4]), 5, 0)
+    demand = Demand(np.zeros((1, 5), np.float32), 0)
+    found = parts(Cases(asking, demand, truth, sp.csr_array(truth.shape)), np.array([0, 60, 25, 15, 0]))
+    assert {name: rows.tolist() for name, (rows, _) in found.items()} == {
+        "of head": [0], "of tail": [1], "of cold": [2], "to head": [1], "to middle": [0, 2], "to cold": [0],
+    }  # fmt: skip
+    assert found["to cold"][1].truth.toarray().tolist() == [[0, 0, 0, 0, 1]]
+    assert found["of head"][1].truth.toarray().tolist() == [[0, 0, 5, 0, 1]]
+    assert found["to middle"][1].histories.product.tolist() == [1, 4]

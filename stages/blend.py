@@ -1,0 +1,74 @@
+"""Weigh what counts, what the association network learned and what content says of what goes with a product.
+
+Reads   data/trials/, data/releases/: counting/<name>/, association/       tandem.release
+        data/snapshot/, data/splits/, data/features/{trial,final}/         tandem.features.dataset.Dataset
+        data/opinions.parquet                                              tandem.data.schema.OPINIONS
+        data/vectors/{trial,final}.npz                                     `text`, `picture`: (products, dim)
+        data/relations/{trial,final}/partners.npz                          tandem.features.partners.Partners
+Writes  data/trials/blend/       the rankers of the trials, weighed by the validation window
+        data/releases/blend/     the released ones, with the same weights
+Params  blend                          tandem.params.BlendParams
+        counting                       tandem.params.CountingParams, of rankers of content
+        evaluate.related_min_count     tandem.params.EvaluateParams
+"""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from models.blend import OF_BASKETS, BlendWithNetwork, components
+from models.rankers import RANKERS
+from stages import run
+from stages.releasing import Workshop
+from tandem import release
+from tandem.params import BlendParams, CountingParams, EvaluateParams
+from tandem.ranking.ranker import Ranker
+
+
+def main(
+    snapshot: Path,
+    splits: Path,
+    opinions: Path,
+    features: Path,
+    vectors: Path,
+    relations: Path,
+    trials: Path,
+    releases: Path,
+) -> None:
+    """Write a trial and a release."""
+    params = BlendParams.read()
+    workshop = Workshop(snapshot, splits, opinions, features, relations)
+    validation = workshop.validation("related", EvaluateParams.read().related_min_count)
+    trial, final = (workshop.with_vectors(window, vectors) for window in ("trial", "final"))
+    parts = components(
+        lambda kind: _released(trials, kind) or kind(CountingParams.read()).fit(trial, validation)  # type: ignore[call-arg]
+    )
+    weighed = BlendWithNetwork(parts, params).weigh(trial, validation)
+    facts: dict[str, Any] = {
+        "kind": weighed.name,
+        "tasks": list(weighed.tasks),
+        "params": params.model_dump(mode="json"),
+        "seed": None,
+        "choices": {f"{name}_l2": weights.l2 for name, weights in weighed.weights.items()},
+    }
+    workshop.write(trials / weighed.name, weighed, "trial", facts)
+    final_parts = [
+        replace(part, ranker=_released(releases, type(part.ranker)) or part.ranker.refit(final)) for part in parts
+    ]
+    workshop.write(releases / weighed.name, weighed.over(final_parts, final), "final", facts)
+
+
+def _released(folder: Path, kind: type[Ranker]) -> Ranker | None:
+    """The ranker that an earlier stage made; None of content, which no stage makes.
+
+    Raises:
+        ReleaseError: it is not there.
+    """
+    if kind not in OF_BASKETS:
+        return None
+    counted = folder / "counting" / kind.name
+    return release.read(counted if counted.exists() else folder / kind.name, RANKERS).ranker
+
+
+if __name__ == "__main__":
+    run(main)
