@@ -62,7 +62,7 @@ class Association:
         Raises:
             ReleaseError: neither fitted nor loaded.
         """
-        return self._learned().scores(histories, None)
+        return self.learned().scores(histories, None)
 
     def because(self, histories: Histories, items: NDArray[np.integer]) -> NDArray[np.int32]:
         """(users, k) the product of the history with the largest part in the item's score, 0 where none has any.
