@@ -29,7 +29,8 @@ ROOT = Path(__file__).resolve().parents[1]
 WORKER = ROOT / "benchmarks/mining_worker.py"
 MODULES = "scipy, duckdb, polars, implicit, mlxtend, efficient_apriori, fim"
 PAIRS = (
-    "tandem", "tandem_weighted", "floor", "scipy", "implicit", "duckdb", "polars", "mlxtend", "efficient_apriori",
+    "tandem", "tandem_weighted", "floor", "floor_weighted", "scipy", "implicit", "duckdb", "polars", "mlxtend",
+    "efficient_apriori",
 )  # fmt: skip
 SETS = "mlxtend", "efficient_apriori", "pyfim"
 OF_MEMORY = "memoryerror", "out of memory", "memory allocation", "bad_alloc", "bad allocation", "cannot allocate"
@@ -37,6 +38,7 @@ NAMES = {
     "tandem": "Tandem, counted",
     "tandem_weighted": "Tandem, counted and weighted",
     "floor": "SciPy X'X, rare products dropped first: the floor",
+    "floor_weighted": "the floor, counted and weighted",
     "scipy": "SciPy X'X",
     "implicit": "implicit, all neighbours, rare dropped first",
     "duckdb": "DuckDB self-join, rare dropped first",

@@ -90,6 +90,18 @@ def floor(given: Input) -> Work:
     return work
 
 
+def floor_weighted(given: Input) -> Work:
+    """The same product twice, of ones and of weights, which nothing reads: what the floor takes for both."""
+    count, held, weight = floor(given), given.matrix(), sp.diags_array(given.weight())
+
+    def work() -> Counted:
+        few = held[:, np.bincount(held.indices, minlength=held.shape[1]) >= given.min_count]
+        _upper(few.T @ (weight @ few), 0.0)
+        return count()
+
+    return work
+
+
 def scipy(given: Input) -> Work:
     """SciPy's product of all columns."""
     held = given.matrix()
@@ -190,6 +202,7 @@ CONTENDERS: dict[str, Callable[[Input], Work]] = {
     "tandem": tandem,
     "tandem_weighted": tandem_weighted,
     "floor": floor,
+    "floor_weighted": floor_weighted,
     "scipy": scipy,
     "implicit": implicit,
     "duckdb": duckdb,

@@ -152,8 +152,14 @@ class Blend:
         return scores
 
     def because(self, histories: Histories, items: NDArray[np.integer]) -> NDArray[np.int32]:
-        """(users, k) what the first component says."""
-        return self.components[0].ranker.because(histories, items)
+        """(users, k) what the first component says; without any basket, the last product of the history."""
+        reasons = self.components[0].ranker.because(histories, items)
+        last = histories.product[np.maximum(histories.offsets[1:] - 1, 0)]
+        return np.where(self.by_content(histories)[:, None], last[:, None], reasons).astype(np.int32)
+
+    def by_content(self, histories: Histories) -> NDArray[np.bool_]:
+        """(users,) whether no basket held anything of the history, so that content alone speaks of it."""
+        return (self._evidence(histories) == 0) & (np.diff(histories.offsets) > 0)
 
     def save(self, folder: Path) -> None:
         """Write blend.json, blend.npz and a folder for each component."""

@@ -16,7 +16,7 @@ from benchmarks.mining import Limits, Task, Took, agree, check, run, table
 from benchmarks.mining_worker import CONTENDERS, Counted, Input, sum_of
 
 HERE = Path(sys.executable)
-OURS = "tandem", "tandem_weighted", "floor", "scipy", "duckdb", "polars"
+OURS = "tandem", "tandem_weighted", "floor", "floor_weighted", "scipy", "duckdb", "polars"
 
 
 @pytest.fixture(scope="module")

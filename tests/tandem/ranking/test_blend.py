@@ -73,6 +73,17 @@ def test_products_of_the_family_come_first_with_and_without_baskets(
         assert {other[0] for other in first} == {name[0]}
 
 
+def test_only_a_product_without_baskets_is_spoken_of_by_content_alone(
+    families: Dataset, counting: CountingParams
+) -> None:
+    made = Blend(parts(counting), PARAMS).fit(families, of_family(families))
+    every = histories.of_products(np.arange(1, 25), 25, families.as_of_us)
+    alone = made.by_content(every)
+    assert [name[1] == "5" for name in families.vocabulary.ids] == alone.tolist()
+    reasons = made.because(every, np.tile([[2, 3]], (24, 1)))
+    assert all((reasons[row] == row + 1).all() for row in np.flatnonzero(alone))
+
+
 def test_a_saved_blend_scores_as_before(families: Dataset, counting: CountingParams, tmp_path: Path) -> None:
     made = Blend(parts(counting), PARAMS).fit(families, of_family(families))
     made.save(tmp_path)
