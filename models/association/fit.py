@@ -10,7 +10,7 @@ import scipy.sparse as sp
 
 from models.association.batches import Batches
 from models.association.learned import Roles
-from models.association.neighbourhood import Neighbourhood
+from models.association.neighbourhood import Heard, Neighbourhood
 from models.association.network import AssociationNetwork
 from models.association.newcomers import foretold
 from models.association.params import AssociationParams
@@ -31,6 +31,7 @@ class Trained:
     roles: Roles
     choices: dict[str, float]  # epochs that were kept, exponents
     curve: list[dict[str, float]]  # one row for each epoch
+    heard: Heard | None  # where products listen to neighbours
 
 
 def train(dataset: Dataset, params: AssociationParams, choices: dict[str, float], validation: Cases | None) -> Trained:
@@ -53,7 +54,7 @@ def train(dataset: Dataset, params: AssociationParams, choices: dict[str, float]
     kept = foretold(roles(), dataset.products, mass, log_demand, params.modalities)
     kept = kept if validation is None else choose(kept, params, validation)
     made = {"epochs": kept_epochs(rows), "popularity": float(kept.popularity), "trend": float(kept.trend)}
-    return Trained(kept, made, rows)
+    return Trained(kept, made, rows, network.heard())
 
 
 def begin(dataset: Dataset, params: AssociationParams) -> tuple[AssociationNetwork, Batches]:

@@ -97,6 +97,8 @@ def test_the_whole_path_and_a_question(shop: Path) -> None:
     other = answer["items"][0]["product_id"]
     explained = json.loads(tandem("explain", product, other, "--json").stdout)
     assert (explained["a"], explained["b"]) == (product, other)
+    assert explained["statements"][0]["about"] == "served"
+    assert explained["withheld"] or "network: complement" in {of["about"] for of in explained["statements"]}
     assert (
         "no such product"
         in subprocess.run(
