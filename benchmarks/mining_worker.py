@@ -82,24 +82,31 @@ def floor(given: Input) -> Work:
     held = given.matrix()
 
     def work() -> Counted:
-        kept = np.flatnonzero(np.bincount(held.indices, minlength=held.shape[1]) >= given.min_count)
-        few = held[:, kept]
-        a, b, n = _upper(few.T @ few, given.min_count)
-        return Counted(kept[a], kept[b], n)
+        kept, few = _frequent(held, given.min_count)
+        return _named(_upper(few.T @ few, given.min_count), kept)
 
     return work
 
 
 def floor_weighted(given: Input) -> Work:
-    """The same product twice, of ones and of weights, which nothing reads: what the floor takes for both."""
-    count, held, weight = floor(given), given.matrix(), sp.diags_array(given.weight())
+    """The same, and the product of weights, which nothing reads: what the floor takes for both."""
+    held, weight = given.matrix(), sp.diags_array(given.weight())
 
     def work() -> Counted:
-        few = held[:, np.bincount(held.indices, minlength=held.shape[1]) >= given.min_count]
+        kept, few = _frequent(held, given.min_count)
         _upper(few.T @ (weight @ few), 0.0)
-        return count()
+        return _named(_upper(few.T @ few, given.min_count), kept)
 
     return work
+
+
+def _frequent(held: Any, min_count: int) -> tuple[Any, Any]:
+    kept = np.flatnonzero(np.bincount(held.indices, minlength=held.shape[1]) >= min_count)
+    return kept, held[:, kept]
+
+
+def _named(found: Counted, kept: Any) -> Counted:
+    return Counted(kept[found.a], kept[found.b], found.n)
 
 
 def scipy(given: Input) -> Work:

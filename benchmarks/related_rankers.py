@@ -66,9 +66,11 @@ class TrainedOnce(Association):
     """The network, which two rows of the table need: its own and the blend's."""
 
     trained: ClassVar[dict[tuple[object, ...], Association]] = {}
+    cases: ClassVar[list[Cases | None]] = []  # kept, so that no others get their ids
 
     def fit(self, dataset: Dataset, validation: Cases | None = None) -> Self:
         """Trained, or remembered."""
+        self.cases.append(validation)
         key = dataset, id(validation), self.params.model_dump_json()
         return self._once(key, partial(super().fit, dataset, validation))
 

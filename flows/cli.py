@@ -152,14 +152,16 @@ def report() -> None:
     path = REPORTS / "evaluation.json"
     if not path.exists():
         raise TandemError(f"{path} is missing: `tandem run` or `tandem retrain` makes it")
-    typer.echo(table(files.read_json(path)))
+    evaluation = files.read_json(path)
+    typer.echo(table(evaluation))
     if OUTCOME.exists():
         for task, outcome in files.read_json(OUTCOME)["tasks"].items():
             champion = outcome["champion"]
             named = f"{champion['name']} (version {champion['version']})" if champion else "none"
             typer.echo(" ".join([f"{task}: champion {named}.", *outcome["notes"]]))
-    if (parts := REPORTS / "ablations.json").exists():
-        typer.echo(f"\n{ablation.table(files.read_json(parts))}")
+    parts = REPORTS / "ablations.json"
+    if parts.exists() and (told := files.read_json(parts))["data_hash"] == evaluation["data_hash"]:
+        typer.echo(f"\n{ablation.table(told)}")
 
 
 @app.command()

@@ -22,7 +22,7 @@ from tandem.settings import Settings
 log = logging.getLogger(__name__)
 
 CHAMPION = Path("data/champion")
-RELEASING = ("count", "train")
+RELEASING = ("count", "train", "blend")
 """Stages of dvc.yaml that end in releases."""
 
 

@@ -59,7 +59,7 @@ def related(shelf: Shelf, question: Related) -> RelatedAnswer:
     complements and substitutes, which nothing fills.
 
     A product that the ranker does not place because of the one asked about gives way to them, and so does one that
-    fewer than `privacy.min_users` users took together with it, unless content alone speaks of the one asked about.
+    fewer than `privacy.min_users` users took together with it.
 
     Raises:
         UnknownProduct: the catalogue does not hold it.
@@ -72,7 +72,7 @@ def related(shelf: Shelf, question: Related) -> RelatedAnswer:
     allowed[item] = False
     kept = shelf.release.histories
     asking = histories.of_products(np.array([item]), kept.products, kept.as_of_us)
-    shown = allowed & shelf.tellable(item, asking)
+    shown = allowed & shelf.evidence.enough(item)
     ranked = [pick for pick in shelf.ranked(asking, shown, question.k) if pick.why]
     reasons = [f"goes with {catalogue.name(item)}"] * len(ranked)
     rings = (allowed & near for near in catalogue.around(item))

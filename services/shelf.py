@@ -15,7 +15,7 @@ from tandem import release
 from tandem.errors import ReleaseError
 from tandem.features.histories import Histories
 from tandem.privacy import pseudonyms
-from tandem.ranking.ranker import Inductive, Ranker, top_k
+from tandem.ranking.ranker import Ranker, top_k
 from tandem.release import Release
 
 POPULAR = {"popular_7d": 7, "popular_60d": 60}
@@ -64,16 +64,6 @@ class Shelf:
         row = self.user_row.get(user_id) if user_id is not None else None
         known = recent.nobody(kept.products, kept.as_of_us) if row is None else kept.take(np.array([row]))
         return recent.extend(known, events or [], self.catalogue.index)
-
-    def tellable(self, item: int, asking: Histories) -> NDArray[np.bool_]:
-        """(products,) what may be said to go with the product, which `asking` holds: what enough users took with it.
-
-        Where content alone speaks of it, that tells of no user, and all may be said.
-        """
-        ranker = self.release.ranker
-        if isinstance(ranker, Inductive) and ranker.by_content(asking).all():
-            return np.ones(len(self.catalogue), bool)
-        return self.evidence.enough(item)
 
     def ranked(self, history: Histories, allowed: NDArray[np.bool_], k: int) -> list[Pick]:
         """At most k allowed products, the ranker's best first.

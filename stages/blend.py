@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from models.association.ranker import Association
 from models.blend import OF_BASKETS, BlendWithNetwork, components
 from models.rankers import RANKERS
 from stages import run
@@ -23,6 +24,7 @@ from stages.releasing import Workshop
 from tandem import release
 from tandem.params import BlendParams, CountingParams, EvaluateParams
 from tandem.ranking.ranker import Ranker
+from tandem.release import Release
 
 
 def main(
@@ -36,38 +38,39 @@ def main(
     releases: Path,
 ) -> None:
     """Write a trial and a release."""
-    params = BlendParams.read()
+    params, counting = BlendParams.read(), CountingParams.read()
     workshop = Workshop(snapshot, splits, opinions, features, relations)
     validation = workshop.validation("related", EvaluateParams.read().related_min_count)
     trial, final = (workshop.with_vectors(window, vectors) for window in ("trial", "final"))
+    network = _released(trials, Association).manifest["params"]
     parts = components(
-        lambda kind: _released(trials, kind) or kind(CountingParams.read()).fit(trial, validation)  # type: ignore[call-arg]
+        lambda kind: _released(trials, kind).ranker if kind in OF_BASKETS else kind(counting).fit(trial, validation)  # type: ignore[call-arg]
     )
     weighed = BlendWithNetwork(parts, params).weigh(trial, validation)
+    sections = {"blend": params, "counting": counting}
     facts: dict[str, Any] = {
         "kind": weighed.name,
         "tasks": list(weighed.tasks),
-        "params": params.model_dump(mode="json"),
+        "params": {name: of.model_dump(mode="json") for name, of in sections.items()} | {Association.name: network},
         "seed": None,
         "choices": {f"{name}_l2": weights.l2 for name, weights in weighed.weights.items()},
     }
     workshop.write(trials / weighed.name, weighed, "trial", facts)
     final_parts = [
-        replace(part, ranker=_released(releases, type(part.ranker)) or part.ranker.refit(final)) for part in parts
+        replace(part, ranker=_released(releases, kind).ranker if kind in OF_BASKETS else part.ranker.refit(final))
+        for part, kind in ((part, type(part.ranker)) for part in parts)
     ]
     workshop.write(releases / weighed.name, weighed.over(final_parts, final), "final", facts)
 
 
-def _released(folder: Path, kind: type[Ranker]) -> Ranker | None:
-    """The ranker that an earlier stage made; None of content, which no stage makes.
+def _released(folder: Path, kind: type[Ranker]) -> Release:
+    """What an earlier stage made.
 
     Raises:
         ReleaseError: it is not there.
     """
-    if kind not in OF_BASKETS:
-        return None
     counted = folder / "counting" / kind.name
-    return release.read(counted if counted.exists() else folder / kind.name, RANKERS).ranker
+    return release.read(counted if counted.exists() else folder / kind.name, RANKERS)
 
 
 if __name__ == "__main__":

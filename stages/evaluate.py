@@ -1,6 +1,6 @@
 """Measure every ranker and the champion on the same cases, and decide what is served.
 
-Reads   data/trials/**, data/releases/**      tandem.release, of counting rankers and networks
+Reads   data/trials/**, data/releases/**      tandem.release, of all rankers
         data/champion/{recommend,related}/    tandem.release, absent where there is none
         data/splits/, data/features/          tandem.evaluation.cases
 Writes  reports/evaluation.json               everything, with the decision of each task

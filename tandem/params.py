@@ -361,5 +361,5 @@ class PromoteParams(Section):
 
     section = "promote"
     metric: str  # e.g. ndcg_at_10; its cutoff is one of evaluate.cutoffs
-    min_cases: int = Field(ge=1)  # test cases below which no champion is moved and no network wins
+    min_cases: int = Field(ge=1)  # test cases below which no champion is moved and nothing learned wins
     confidence: float = Field(gt=0.5, lt=1)  # of the paired bootstrap interval that must exclude 0

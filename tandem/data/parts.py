@@ -156,7 +156,7 @@ class Parts:
         people = Pseudonyms(self._key, self._keep)
         records = Records(new, block, columns, told.texts.values() if told else (), self._params, people)
         folder.mkdir(parents=True, exist_ok=True)
-        partial = folder / PARTIAL
+        partial, before = folder / PARTIAL, [_stamp(export.path) for export in new]
         rows = self._engine.stream(records.reader())
         try:
             self._engine.write(mapping.judge(self._engine, rows, block, told), partial)
@@ -165,6 +165,8 @@ class Parts:
                 raise records.stopped from None
             raise
         here = {e.name: self._identity(e.path) for e in new}
+        if changed := [e.name for e, stamp in zip(new, before, strict=True) if _stamp(e.path) != stamp]:
+            raise SourceError(f"{', '.join(changed)}: changed while being read; ingest again when they are whole")
         names = hashlib.sha256("\n".join(f"{e.name} {here[e.name][0]}" for e in new).encode()).hexdigest()
         path = folder / f"{names[:16]}.parquet"
         partial.replace(path)
@@ -216,6 +218,12 @@ def _identity(path: Path) -> Identity:
         return files.hash_file(path), path.stat().st_size
     except OSError as error:
         raise SourceError(f"{path} cannot be read: {error.strerror}") from None
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    """What changes when a file is written."""
+    found = path.stat()
+    return found.st_size, found.st_mtime_ns
 
 
 def _tell_new_keys(named: dict[str, list[str]], block: Block, parts: list[Part]) -> None:

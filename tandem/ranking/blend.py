@@ -38,6 +38,11 @@ log = logging.getLogger(__name__)
 BLOCK = 256
 """Cases read at once."""
 
+NO_CASES = (
+    "a blend learns its weights from products that were bought together in the validation window, and there are none: "
+    "lower `evaluate.related_min_count`, or widen `split.validation_days`"
+)
+
 
 @runtime_checkable
 class Timeless(Ranker, Protocol):
@@ -107,8 +112,8 @@ class Blend:
         Raises:
             EvaluationError: no validation case with a relevant candidate.
         """
-        if validation is None or not len(validation):
-            raise EvaluationError("a blend learns its weights from validation cases, and there are none")
+        if validation is None:
+            raise EvaluationError(NO_CASES)
         self.components = tuple(component.fit(dataset, validation) for component in self.components)
         return self.weigh(dataset, validation)
 
@@ -118,6 +123,8 @@ class Blend:
         Raises:
             EvaluationError: no validation case with a relevant candidate.
         """
+        if not len(validation):
+            raise EvaluationError(NO_CASES)
         self.learned = _learn(dataset)
         cases = validation.spread(self.params.max_cases)
         evidence = self._evidence(cases.histories)
@@ -152,14 +159,12 @@ class Blend:
         return scores
 
     def because(self, histories: Histories, items: NDArray[np.integer]) -> NDArray[np.int32]:
-        """(users, k) what the first component says; without any basket, the last product of the history."""
-        reasons = self.components[0].ranker.because(histories, items)
-        last = histories.product[np.maximum(histories.offsets[1:] - 1, 0)]
-        return np.where(self.by_content(histories)[:, None], last[:, None], reasons).astype(np.int32)
-
-    def by_content(self, histories: Histories) -> NDArray[np.bool_]:
-        """(users,) whether no basket held anything of the history, so that content alone speaks of it."""
-        return (self._evidence(histories) == 0) & (np.diff(histories.offsets) > 0)
+        """(users, k) what the first component says that has something to say."""
+        reasons = np.zeros(items.shape, np.int32)
+        for component in self.components:
+            if (reasons == 0).any():
+                reasons = np.where(reasons > 0, reasons, component.ranker.because(histories, items))
+        return reasons.astype(np.int32)
 
     def save(self, folder: Path) -> None:
         """Write blend.json, blend.npz and a folder for each component."""

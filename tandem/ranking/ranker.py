@@ -1,7 +1,7 @@
 """The Ranker protocol: what every baseline and network can do, wherever it is used."""
 
 from pathlib import Path
-from typing import Protocol, Self, runtime_checkable
+from typing import Protocol, Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -45,15 +45,6 @@ class Ranker(Protocol):
     @classmethod
     def load(cls, folder: Path) -> Self:
         """The saved ranker, ranking exactly as before; executes nothing stored in the folder."""
-        ...
-
-
-@runtime_checkable
-class Inductive(Ranker, Protocol):
-    """A ranker that speaks of products that no basket held."""
-
-    def by_content(self, histories: Histories) -> NDArray[np.bool_]:
-        """(users,) whether content alone speaks of the history: its scores rest on nobody's baskets with it."""
         ...
 
 

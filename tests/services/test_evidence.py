@@ -46,19 +46,6 @@ def test_what_one_user_took_together_is_not_told(shop: Shelf, strict: Shelf) -> 
     assert told(strict) == {"case-a"}
 
 
-def test_what_content_alone_says_is_told_however_few_took_both(
-    strict: Shelf, rankers: dict, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def told() -> set[str]:
-        answer = answers.related(strict, Related(product_id="phone-a", k=6))
-        return {item.product_id for item in answer.items if item.reason == "goes with Phone A"}
-
-    for alone in (False, True):
-        by_content = lambda self, asking, alone=alone: np.full(len(asking), alone)  # noqa: E731
-        monkeypatch.setattr(rankers["together"], "by_content", by_content, raising=False)
-        assert told() == ({"case-a", "cable"} if alone else {"case-a"})
-
-
 def test_popular_products_fill_the_place_and_say_that_they_are_popular(strict: Shelf) -> None:
     items = answers.related(strict, Related(product_id="phone-a", k=6)).items
     (cable,) = [item for item in items if item.product_id == "cable"]

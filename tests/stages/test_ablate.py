@@ -116,8 +116,9 @@ def test_without_titles_nothing_tells_which_case_fits_a_new_phone(told: dict) ->
 
 def test_the_trial_has_the_numbers_that_the_evaluation_gives_it(home: Path, told: dict) -> None:
     later = files.read(home / "splits" / "test.parquet", schema.EVENTS)
-    exam = Exam.set("related", Dataset.read(home / "features" / "trial"), later, 1)
-    found = exam.ask(release.read(home / "trial", {"association": Association}), (5, 10))["together"]
+    exam = Exam.set("related", Dataset.read(home / "features" / "trial"), later, 1, sliced=False)
+    exam.enter(release.read(home / "trial", {"association": Association}), (5, 10))
+    found = exam.deciding.measured["association"]
     own = told["views"]["together"]["rankers"]["association"]
     for metric in ("mrr", "ndcg_at_5", "ndcg_at_10", "hit_rate_at_5"):
         assert own[metric]["mean"] == pytest.approx(found.by_case[metric].mean())

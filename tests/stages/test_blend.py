@@ -42,6 +42,8 @@ def test_a_release_holds_the_released_rankers_and_the_trial_those_of_the_trials(
     trial, shipped = (release.read_manifest(home / "data" / of / "blend") for of in ("trials", "releases"))
     assert trial["fit_until"] < shipped["fit_until"]
     assert trial["choices"] == shipped["choices"]
+    assert evaluate.recipe(trial) == evaluate.recipe(shipped)
+    assert shipped["params"]["association"]["dim"] == 8  # a blend of another network is another recipe
 
 
 def test_weights_come_from_validation_and_stay(home: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from tandem.data import canonical as module
 from tandem.data import exports
+from tandem.data import parts as parts_module
 from tandem.data.engines.duckdb import DuckDb
 from tandem.data.parts import identities
 from tandem.data.records import ROWS
@@ -74,6 +75,22 @@ def test_raw_files_are_hashed_meanwhile_and_one_that_cannot_be_read_is_told_when
         assert (digest[:16], size) == ("ba7816bf8f01cfea", 3)  # FIPS 180-2, appendix B.1
         with pytest.raises(SourceError, match=r"absent\.csv cannot be read"):
             identity(absent)
+
+
+def test_a_file_that_changes_while_it_is_read_stops_and_is_read_again(shop, work, monkeypatch) -> None:
+    """Its digest would be of one content, its rows of another."""
+    arrive(work, "events-1.csv", "events-2.csv")
+    judge = parts_module.mapping.judge
+
+    def meanwhile(*given):
+        (work / "raw" / "events-2.csv").write_text(HEADER + DAYS["events-1.csv"][0] + "\n")
+        return judge(*given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(parts_module.mapping, "judge", meanwhile)
+        with pytest.raises(SourceError, match=r"^events-2\.csv: changed while being read"):
+            make(shop, work)
+    assert make(shop, work) == make(shop, work, out="anew", parts="others")
 
 
 def test_a_fault_far_down_in_a_file_is_told_like_one_at_its_top(shop, work) -> None:

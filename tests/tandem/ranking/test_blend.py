@@ -73,15 +73,15 @@ def test_products_of_the_family_come_first_with_and_without_baskets(
         assert {other[0] for other in first} == {name[0]}
 
 
-def test_only_a_product_without_baskets_is_spoken_of_by_content_alone(
-    families: Dataset, counting: CountingParams
-) -> None:
-    made = Blend(parts(counting), PARAMS).fit(families, of_family(families))
-    every = histories.of_products(np.arange(1, 25), 25, families.as_of_us)
-    alone = made.by_content(every)
-    assert [name[1] == "5" for name in families.vocabulary.ids] == alone.tolist()
-    reasons = made.because(every, np.tile([[2, 3]], (24, 1)))
-    assert all((reasons[row] == row + 1).all() for row in np.flatnonzero(alone))
+def test_the_first_component_that_has_a_reason_gives_it(families: Dataset, counting: CountingParams) -> None:
+    """Weighted cosine keeps but one neighbour of each product, the count all: what only it knows is reasoned, too."""
+    narrow = counting.model_copy(update={"neighbours": 1})
+    blend = Blend([Component(WeightedCosine(narrow)), Component(CoCount(counting))], PARAMS)
+    made = blend.fit(families, of_family(families))
+    asked, items = histories.of_products(np.array([1]), 25, families.as_of_us), np.array([[2, 3, 4, 5, 7]])
+    first = WeightedCosine(narrow).fit(families, of_family(families)).because(asked, items)
+    assert (first > 0).sum() == 1
+    assert made.because(asked, items).tolist() == [[1, 1, 1, 1, 0]]  # 7 is of another family
 
 
 def test_a_saved_blend_scores_as_before(families: Dataset, counting: CountingParams, tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ def test_a_folder_with_a_component_that_nobody_knows_is_refused(
 
 def test_without_cases_or_learning_it_says_so(families: Dataset, counting: CountingParams) -> None:
     unfitted, cases = Blend(parts(counting), PARAMS), of_family(families)
-    with pytest.raises(EvaluationError, match="learns its weights from validation"):
+    with pytest.raises(EvaluationError, match="there are none: lower"):
         unfitted.fit(families)
     with pytest.raises(ReleaseError, match="fit or load it first"):
         unfitted.scores(cases.histories, families.demand)

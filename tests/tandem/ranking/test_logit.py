@@ -8,7 +8,7 @@ from scipy.optimize import check_grad
 from sklearn.linear_model import LogisticRegression
 
 from tandem.ranking import logit as module
-from tandem.ranking.logit import Choices, fit_weights, logit
+from tandem.ranking.logit import Choices, choose_l2, fit_weights, logit
 
 
 def some_choices(cases: int, candidates: int, columns: int, seed: int) -> Choices:
@@ -62,3 +62,16 @@ def test_more_of_what_is_well_known_is_found() -> None:
     assert found.l2 == 0.1
     assert found.plain == pytest.approx([1, 0, 0], abs=0.12)
     assert found.by_known == pytest.approx([2, 0, 0], abs=0.2)
+
+
+def test_where_nothing_is_to_be_learned_the_strongest_penalty_is_chosen() -> None:
+    """Targets by chance: no penalty is clearly worse than another, whichever is best."""
+    choices = some_choices(60, 5, 4, 11)
+    assert choose_l2(choices, (0.1, 1.0, 1000.0), 4, 60) == 1000.0
+
+
+def test_a_penalty_that_hides_what_is_to_be_learned_is_not_chosen() -> None:
+    """The third column says which was taken, which the first two, free of the penalty, do not."""
+    choices = some_choices(60, 5, 3, 11)
+    taken = np.eye(5)[choices.columns[:, 2].reshape(60, 5).argmax(axis=1)].ravel()
+    assert choose_l2(replace(choices, target=taken), (0.1, 1000.0), 4, 60) == 0.1
