@@ -24,17 +24,26 @@ import typer
 from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from benchmarks.relations_peers import ece
 from models.relations import behaviour, pairs
 from models.relations.params import RelationsParams
-from models.relations.table import COMPLEMENT, SUBSTITUTE
 from tandem import demo, files
 from tandem.data import canonical, schema
 from tandem.data.sources import Source
+from tandem.evaluation.labels import reliability
 from tandem.features import dataset, text
 from tandem.features.dataset import Dataset
 from tandem.features.pairs import Pairs
-from tandem.features.relations import Evidence, Relations, evidence, label, mirrored, precedence, surprise
+from tandem.features.relations import (
+    COMPLEMENT,
+    SUBSTITUTE,
+    Evidence,
+    Relations,
+    evidence,
+    label,
+    mirrored,
+    precedence,
+    surprise,
+)
 from tandem.features.vocabulary import Vocabulary
 from tandem.params import EmbedParams, FeaturesParams, IngestParams, RelateParams
 from tandem.settings import quiet
@@ -287,7 +296,7 @@ def _figures(shop: Shop, at: tuple[NDArray, NDArray], scores: Scores, first: Val
         roc_auc_score(replaces, like), average_precision_score(replaces, like),
         roc_auc_score(completes[typed], (goes - like)[typed]) if told else np.nan,
         float(np.mean((way > 0) + 0.5 * (way == 0))) if told else np.nan,
-        float(np.mean([ece(goes, completes), ece(like, replaces)])) if calibrated else np.nan,
+        float(np.mean([reliability(completes, goes).ece, reliability(replaces, like).ece])) if calibrated else np.nan,
     ]  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 Reads   data/features/{trial,final}/                 tandem.features.dataset.Dataset
         data/vectors/{trial,final}.npz               `text`, `picture`: (products, dim)
 Writes  data/relations/{trial,final}/partners.npz    tandem.features.partners.Partners
-        data/relations/network/                      models.relations.learned.Relations, where anything was learned
+        data/relations/network/                      models.relations.classifier.Classifier, where anything was learned
         reports/relations.json                       what it was learned from, how good it is, what was found
 Params  relate                                       tandem.params.RelateParams
         relations                                    models.relations.params.RelationsParams
@@ -25,14 +25,13 @@ from numpy.typing import NDArray
 
 from models.relations import behaviour, pairs
 from models.relations.behaviour import PLACES, Learned, Lesson, numbered
+from models.relations.classifier import Classifier
 from models.relations.errors import RelationsError
-from models.relations.learned import Relations
 from models.relations.params import RelationsParams
 from stages import run
 from tandem import files
 from tandem.features.dataset import Dataset
 from tandem.features.partners import Partners, Relation
-from tandem.features.relations import RELATIONS
 from tandem.params import RelateParams
 
 log = logging.getLogger(__name__)
@@ -60,7 +59,7 @@ def main(features: Path, vectors: Path, relations: Path, report: Path) -> None:
 
 def _learned(
     lesson: Lesson, windows: Mapping[str, Dataset], params: RelateParams
-) -> tuple[Relations | None, tuple[Relation, ...], dict[str, Any]]:
+) -> tuple[Classifier | None, tuple[Relation, ...], dict[str, Any]]:
     """The network and the relations it tells, none where there are too few pairs, and what to report of it."""
     count = lesson[~lesson.unmet].counts()  # the others are the same once more
     names = tuple(name for name in PLACES if count[name] >= params.min_pairs)
@@ -94,7 +93,7 @@ def _numbers(known: Dataset, final: Dataset) -> NDArray[np.int64]:
 
 
 def _sizes(found: Partners, name: Relation) -> dict[str, int]:
-    of = found.relation == RELATIONS.index(name)
+    of = found.relation == PLACES[name]
     return {"pairs": int(of.sum()), "products": len(np.unique(found.a[of]))}
 
 

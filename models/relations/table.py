@@ -8,10 +8,6 @@ from numpy.typing import NDArray
 
 from models.relations.errors import RelationsError
 
-RELATIONS = 3
-COMPLEMENT, SUBSTITUTE, NEITHER = range(RELATIONS)
-"""Columns of probabilities, and values of labels."""
-
 
 @dataclass(frozen=True, eq=False)
 class PairTable:

@@ -32,6 +32,8 @@ BLOCK = 65_536
 """Pairs whose vectors, or neighbours, are in memory at once."""
 
 RELATIONS = ("neither", "complement", "substitute")
+NEITHER, COMPLEMENT, SUBSTITUTE = range(len(RELATIONS))
+"""Places in RELATIONS: what labels are, and columns of probabilities."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -300,5 +302,5 @@ def _either(pairs: Pairs) -> Values:
 def _relations(found: Evidence, level: float, **values: Values) -> Relations:
     pairs = found["together"]
     believed = [values["complement_q"] <= level, values["substitute_q"] <= level]
-    kind = np.select(believed, [1, 2], 0).astype(np.int8)
+    kind = np.select(believed, [COMPLEMENT, SUBSTITUTE], NEITHER).astype(np.int8)
     return Relations(pairs.a, pairs.b, forward=precedence(found), kind=kind, **values)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models.relations.learned import Relations
+from models.relations.classifier import Classifier
 from stages import features, relate, split
 from tandem import demo, files
 from tandem.data import canonical, schema
@@ -78,7 +78,7 @@ def test_the_report_and_the_network_are_of_both_relations(home: Path) -> None:
     for part, share in (("met", 0.5), ("never_met", 0.8)):
         assert report["tested"][part]["log_loss"] < share * report["tested"][part]["log_loss_of_shares"]
     known = Dataset.read(home / "features" / "final")
-    assert len(Relations.load(home / "relations" / "network").tables["described"]) == known.vocabulary.size
+    assert len(Classifier.load(home / "relations" / "network").tables["described"]) == known.vocabulary.size
 
 
 @pytest.mark.slow

@@ -8,13 +8,14 @@ import pytest
 
 from models.relations import behaviour, pairs
 from models.relations.behaviour import Learned, Lesson
+from models.relations.classifier import Classifier
 from models.relations.graph import Graph
-from models.relations.learned import Relations
 from models.relations.params import RelationsParams
-from models.relations.table import COMPLEMENT, NEITHER, SUBSTITUTE, PairTable
+from models.relations.table import PairTable
 from tandem.features import relations
 from tandem.features.dataset import Dataset
 from tandem.features.graph import edges
+from tandem.features.relations import COMPLEMENT, NEITHER, RELATIONS, SUBSTITUTE
 from tandem.params import RelateParams
 
 NEEDS, OF_EACH, NEW = 4, 6, "n0p9"
@@ -124,15 +125,15 @@ def test_what_is_tested_is_not_learned_from_either_way_round(planted: Dataset) -
     assert not drawn & {*taught.table.source.tolist(), *taught.table.target.tolist()}
 
 
-def constant(logits: np.ndarray, products: int, numbers: int = 0) -> Relations:
-    """Relations that say the same of every pair, whatever its evidence's `numbers`: all is 0 but the last bias."""
+def constant(logits: np.ndarray, products: int, numbers: int = 0) -> Classifier:
+    """A classifier that says the same of every pair, whatever its evidence's `numbers`: all is 0 but the last bias."""
     zero = np.zeros((products, 1), np.float32)
     tables = dict.fromkeys(("described", "own_source", "own_target", "sender", "told"), zero)
     tables |= {"key": zero, "query": zero, "weight": zero, "heard": zero[:, :, None]}
     layers = [(np.zeros((width, 1), np.float32), np.zeros(1, np.float32)) for width in (1, 3, 4, 2, 4 + 2 * numbers)]
     last = np.zeros((1, 3), np.float32), logits.astype(np.float32)
     none = Graph.of([np.zeros((products, products))])
-    return Relations(none, False, False, np.zeros((numbers, 2), np.float32), tables, (*layers, last), 2.0)
+    return Classifier(none, False, False, np.zeros((numbers, 2), np.float32), tables, (*layers, last), 2.0)
 
 
 def test_odds_are_those_of_all_pairs() -> None:
@@ -141,14 +142,14 @@ def test_odds_are_those_of_all_pairs() -> None:
     made = constant(2.0 * np.log(shares), 3)
     pair = PairTable.of(np.array([1]), np.array([2]))
     assert made.probabilities(pair)[0] == pytest.approx(shares)
-    expected = np.array([0.2, 0.3, 1.5]) / 2
-    assert behaviour.as_frequent(made, np.array([1, 1, 1 / 3])).probabilities(pair)[0] == pytest.approx(expected)
+    expected = np.array([0.6, 0.3, 0.5]) / 1.4
+    assert behaviour.as_frequent(made, np.array([1 / 3, 1, 1])).probabilities(pair)[0] == pytest.approx(expected)
 
 
 def test_a_judgement_weighs_each_pair_by_what_it_stands_for() -> None:
-    made = constant(2.0 * np.log([0.2, 0.3, 0.5]), 9)
-    tested = Lesson(PairTable.of(np.arange(1, 4), np.arange(4, 7)), np.array([0, 1, 2]), np.array([1, 1, 0.5]))
-    found = behaviour.judge(made, tested)  # 1 complement, 1 substitute, 1 neither that stands for 2
+    made = constant(2.0 * np.log([0.5, 0.2, 0.3]), 9)
+    tested = Lesson(PairTable.of(np.arange(1, 4), np.arange(4, 7)), np.array([0, 1, 2]), np.array([0.5, 1, 1]))
+    found = behaviour.judge(made, tested)  # 1 neither that stands for 2, 1 complement, 1 substitute
     assert found["log_loss"] == pytest.approx(-(np.log(0.2) + np.log(0.3) + 2 * np.log(0.5)) / 4)
     assert found["log_loss_of_shares"] == pytest.approx(-(2 * 0.25 * np.log(0.25) + 0.5 * np.log(0.5)))
     assert found["calibration_error_complement"] == pytest.approx(0.25 - 0.2)
@@ -192,4 +193,4 @@ def test_a_pair_stands_in_the_list_of_its_likelier_relation(planted: Dataset) ->
         learned = Learned(constant(logits, products, numbers), ("complement", "substitute"), np.arange(products))
         found = behaviour.find(planted, learned, PARAMS)
         assert len(found)
-        assert set(found.relation.tolist()) == {relations.RELATIONS.index(name)}
+        assert set(found.relation.tolist()) == {RELATIONS.index(name)}

@@ -9,11 +9,12 @@ import pytest
 import scipy.sparse as sp
 
 from models.relations import fit as fitting
+from models.relations.classifier import Classifier
 from models.relations.errors import RelationsError
 from models.relations.fit import fit
 from models.relations.graph import Graph
-from models.relations.learned import Relations
-from models.relations.table import COMPLEMENT, NEITHER, SUBSTITUTE, PairTable
+from models.relations.table import PairTable
+from tandem.features.relations import COMPLEMENT, NEITHER, SUBSTITUTE
 
 
 @pytest.fixture(scope="module")
@@ -26,12 +27,12 @@ def unseen(planted) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def by_content(planted, unseen: np.ndarray, params: Callable) -> Relations:
+def by_content(planted, unseen: np.ndarray, params: Callable) -> Classifier:
     learned = ~unseen.any(axis=0)
     return fit(planted.pairs[learned], planted.labels[learned], planted.vectors, params())
 
 
-def test_relations_of_new_products_follow_from_what_they_are(planted, unseen, by_content: Relations) -> None:
+def test_relations_of_new_products_follow_from_what_they_are(planted, unseen, by_content: Classifier) -> None:
     """Three relations, a third of the pairs related: nearly all of what nobody taught is right."""
     asked = unseen.all(axis=0)
     found = by_content.probabilities(planted.pairs[asked])
@@ -39,14 +40,14 @@ def test_relations_of_new_products_follow_from_what_they_are(planted, unseen, by
     assert set(planted.labels[asked].tolist()) == {COMPLEMENT, SUBSTITUTE, NEITHER}
 
 
-def test_a_complement_has_a_direction(planted, unseen, by_content: Relations) -> None:
+def test_a_complement_has_a_direction(planted, unseen, by_content: Classifier) -> None:
     asked = planted.pairs[unseen.all(axis=0) & (planted.labels == COMPLEMENT)]
     there = by_content.probabilities(asked)[:, COMPLEMENT]
     back = by_content.probabilities(PairTable.of(asked.target, asked.source))[:, COMPLEMENT]
     assert (there > back).mean() > 0.95
 
 
-def test_probabilities_are_about_as_often_right_as_they_say(planted, unseen, by_content: Relations) -> None:
+def test_probabilities_are_about_as_often_right_as_they_say(planted, unseen, by_content: Classifier) -> None:
     asked = unseen.all(axis=0)
     found = by_content.probabilities(planted.pairs[asked])
     sure = found.max(axis=1)
@@ -90,12 +91,12 @@ def test_equal_seeds_learn_the_same(planted, params: Callable) -> None:
     assert np.array_equal(made[0].logits(planted.pairs), made[1].logits(planted.pairs))
 
 
-def test_answers_need_no_tensorflow(planted, by_content: Relations, tmp_path, root) -> None:
+def test_answers_need_no_tensorflow(planted, by_content: Classifier, tmp_path, root) -> None:
     by_content.save(tmp_path)
     asked = (
         "import sys; from pathlib import Path; import numpy as np\n"
-        "from models.relations.learned import Relations; from models.relations.table import PairTable\n"
-        f"found = Relations.load(Path({str(tmp_path)!r})).probabilities(PairTable.of(np.array([0]), np.array([1])))\n"
+        "from models.relations.classifier import Classifier; from models.relations.table import PairTable\n"
+        f"found = Classifier.load(Path({str(tmp_path)!r})).probabilities(PairTable.of(np.array([0]), np.array([1])))\n"
         "assert not {'tensorflow', 'keras'} & set(sys.modules); print(found.tolist())"
     )
     said = subprocess.run([sys.executable, "-c", asked], cwd=root, capture_output=True, text=True, check=True)
@@ -103,11 +104,24 @@ def test_answers_need_no_tensorflow(planted, by_content: Relations, tmp_path, ro
     assert np.array(eval(said.stdout)) == pytest.approx(expected)
 
 
-def test_a_source_is_held_out_with_all_its_pairs() -> None:
-    source = np.repeat(np.arange(10), 7)
-    held = fitting.held_out(source, 0.3, np.random.default_rng(0))
-    assert [held[source == n].mean() for n in range(10)].count(1.0) == 3
-    assert held.mean() == pytest.approx(0.3)
+def test_a_source_is_held_out_with_all_its_pairs(planted) -> None:
+    source, products = planted.pairs.source, len(planted.need)
+    _, held = fitting.split(planted.pairs, 0.2, np.random.default_rng(0))
+    assert [held[source == n].mean() for n in range(products)].count(1.0) == products // 5
+    assert held.mean() == pytest.approx(0.2)
+
+
+def test_the_reverse_of_what_is_held_out_is_not_learned_from() -> None:
+    """One of three sources is held out: of four pairs, all but its own and those that have their reverse among them."""
+    pairs = PairTable.of(np.array([0, 1, 2, 0, 2]), np.array([1, 0, 0, 2, 1]))
+    learned, held = fitting.split(pairs, 0.34, np.random.default_rng(0))
+    (out,) = np.unique(pairs.source[held])
+    expected = {
+        0: [(2, 1)],  # 1 → 0 and 2 → 0 are the reverse of what 0 leads to
+        1: [(2, 0), (0, 2), (2, 1)],  # 0 → 1 is the reverse of 1 → 0; that of 2 → 1 stands nowhere
+        2: [(0, 1), (1, 0)],
+    }[out]
+    assert sorted(zip(pairs.source[learned].tolist(), pairs.target[learned].tolist(), strict=True)) == sorted(expected)
 
 
 def test_the_temperature_that_was_planted_is_found() -> None:
@@ -133,7 +147,7 @@ def test_columns_are_standardised_over_what_is_known() -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"labels": [0, 1, 3]}, r"labels \[3\]; 0 complement, 1 substitute, 2 neither"),
+        ({"labels": [0, 1, 3]}, r"labels \[3\]; 0 neither, 1 complement, 2 substitute"),
         ({"labels": [0, 1]}, "2 labels for 3 pairs"),
         ({"vectors": np.zeros((2, 1))}, "products 0 to 2; there are vectors of 2"),
         ({"graph": Graph.of([sp.csr_array((4, 4))])}, "a graph of 4 products and vectors of 3"),

@@ -18,7 +18,7 @@ from tandem import files
 
 BOUND = 3.0
 """Of the logits of attention: no neighbour weighs more than e ** 6 times another."""
-VERSION = 1
+VERSION = 2
 """Of this code's probabilities; a change that alters them takes the next number."""
 MADE = "relations.npz"
 DENSE = ("described", "source", "target", "alike", "first", "last")
@@ -27,12 +27,12 @@ Array = NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
-class Relations:
-    """P(complement), P(substitute), P(neither) = softmax(z / temperature) of a directed pair i → j:
+class Classifier:
+    """P(neither), P(complement), P(substitute) = softmax(z / temperature) of a directed pair i → j:
 
     near_i = Σ_t w_it e_t / (1 + Σ_t w_it) by kind of edge into i, near_j the same without i, told_j out of j
     s = S [x_i, own_i, near_i],  t = T [x_j, own_j, near_j, told_j],  a = A [x_i, near_i] ∘ A [x_j, near_j]
-    z = L silu(F [evidence, s, t, s ∘ t, a]) + [s · t, Σ a, 0] / √dim
+    z = L silu(F [evidence, s, t, s ∘ t, a]) + [0, s · t, Σ a] / √dim
 
     x is made of what the product is, own is its vector in the role, 0 for one that no pair taught. What vectors say of
     complements has a direction, what they say of substitutes has none; the evidence may have.
@@ -47,7 +47,7 @@ class Relations:
     temperature: float
 
     def probabilities(self, pairs: PairTable) -> NDArray[np.float64]:
-        """(pairs, 3) in order of `table`; rows sum to 1.
+        """(pairs, 3) in order of RELATIONS; rows sum to 1.
 
         Raises:
             RelationsError: a product or a column of evidence that was not there in training, or one fewer.
@@ -70,7 +70,7 @@ class Relations:
         alike = _dense([of["described"][i], near_i], layer["alike"])
         alike = alike * _dense([of["described"][j], near_j], layer["alike"])  # (pairs, dim)
         hidden = _dense([encode(pairs.evidence, self.edges), source, target, source * target, alike], layer["first"])
-        direct = np.stack([(source * target).sum(axis=1), alike.sum(axis=1), np.zeros(len(i))], axis=1)
+        direct = np.stack([np.zeros(len(i)), (source * target).sum(axis=1), alike.sum(axis=1)], axis=1)
         return np.asarray(direct / source.shape[1] ** 0.5 + _dense([hidden * expit(hidden)], layer["last"]), np.float64)
 
     def _near(self, pairs: PairTable) -> tuple[Array, Array]:
