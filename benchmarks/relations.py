@@ -195,24 +195,31 @@ def with_relations(trial: Trial) -> None:
 
 
 def ablations(trial: Trial) -> None:
-    """Print the network with edges with more and fewer parts."""
+    """Print the network with edges with fewer parts."""
     bought, vectors, nothing = trial.told.bought, trial.shop.vectors, np.zeros((len(trial.hidden), 0))
-    heading("amazon_grocery, lists of the antecedents learned from as edges: parts of the network")
+    heading("amazon_grocery, lists of the antecedents learned from as edges: less of the network")
+    changed(trial, "all of it", bought, vectors)
+    changed(trial, "no vectors of targets", bought, vectors, ids=())
+    changed(trial, "no vectors of behaviour", bought, nothing)
+    changed(trial, "no behaviour, edges alone", None, nothing)
+    changed(trial, "no counts of paths", bought, vectors, paths=False)
 
-    def changed(name: str, numbers: NDArray | None, vectors: NDArray, **change: object) -> None:
-        params = trial.params.model_copy(update=change)
-        trial.task.show(f"network: {name}", network(trial.task, numbers, vectors, params, trial.known))
 
-    changed("all of it", bought, vectors)
-    changed("no vectors of targets", bought, vectors, ids=())
-    changed("no vectors of behaviour", bought, nothing)
-    changed("no behaviour, edges alone", None, nothing)
-    changed("no counts of paths: vectors of targets alone tell of edges", bought, vectors, paths=False)
+def messages(trial: Trial) -> None:
+    """Print the network with edges where it also hears the neighbours."""
+    bought, vectors = trial.told.bought, trial.shop.vectors
     heard = {"messages": "attention", "epochs": EPOCHS}
-    changed(f"all of it, at most {EPOCHS} epochs", bought, vectors, epochs=EPOCHS)
-    changed("the same + messages of neighbours, attention", bought, vectors, **heard)
-    changed("the same + messages of neighbours, mean", bought, vectors, **heard | {"messages": "mean"})
-    changed("messages, attention, for counts of paths", bought, vectors, **heard, paths=False)
+    heading(f"amazon_grocery, lists of the antecedents learned from as edges: messages, at most {EPOCHS} epochs")
+    changed(trial, "no messages", bought, vectors, epochs=EPOCHS)
+    changed(trial, "+ messages of neighbours, mean", bought, vectors, **heard | {"messages": "mean"})
+    changed(trial, "+ messages of neighbours, attention", bought, vectors, **heard)
+    changed(trial, "messages, attention, for counts of paths", bought, vectors, **heard, paths=False)
+
+
+def changed(trial: Trial, name: str, numbers: NDArray | None, vectors: NDArray, **change: object) -> None:
+    """Print a row of the network with other inputs and params."""
+    params = trial.params.model_copy(update=change)
+    trial.task.show(f"network: {name}", network(trial.task, numbers, vectors, params, trial.known))
 
 
 def rated(task: Task, numbers: NDArray) -> Contender:
@@ -283,6 +290,7 @@ GROCERIES: Mapping[str, Callable[[Trial], None]] = {
     "without": without_relations,
     "edges": with_relations,
     "ablations": ablations,
+    "messages": messages,
     "curve": learning_curve,
     "both": in_both,
 }
