@@ -26,6 +26,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from models.relations import behaviour, pairs
 from models.relations.params import RelationsParams
+from models.relations.table import PairTable
 from tandem import demo, files
 from tandem.data import canonical, schema
 from tandem.data.sources import Source
@@ -71,6 +72,16 @@ class Shop:
         a, b = np.triu_indices(len(baskets), 1)
         kept = (baskets[a] >= WARM) & (baskets[b] >= WARM)
         return a[kept], b[kept]
+
+    def directed(self, at: tuple[NDArray, NDArray], first: Values) -> float:
+        """Share of the complements among pairs whose antecedent is told, a half where nothing tells.
+
+        Args:
+            first: (products, products) above 0 where the first comes before the second.
+        """
+        (a, b), planted = at, self.complements
+        told = np.concatenate([first[a, b][planted[a, b]], first[b, a][planted[b, a]]])
+        return float(np.mean((told > 0) + 0.5 * (told == 0)))
 
     def spread(self, values: Values, least: float) -> Values:
         """(warm pairs,) the larger value of the two directions, `least` where nothing was counted."""
@@ -193,19 +204,18 @@ def _both_ways(pairs: Relations, place: int) -> NDArray[np.bool_]:
 
 
 def directions(shops: list[Shop]) -> Iterator[str]:
-    """Share of the planted pairs whose antecedent is told, a half where nothing tells."""
+    """Share of the planted pairs with enough baskets whose antecedent is told."""
     ways: dict[str, Callable[[Evidence], Values]] = {
         "order in time": lambda found: found["after"].n - mirrored(found["after"], found["after"].n),
         "confidence": lambda found: _confidence(found["together"]),
-        "precedence, of both": precedence,
+        "precedence, of both": lambda found: precedence(found, mirrored(found["after"], found["after"].n)),
     }
     for name, way in ways.items():
         shares = []
         for shop in shops:
             full = np.zeros(shop.complements.shape)
             full[shop.relations.a, shop.relations.b] = way(shop.found)
-            told = full[shop.complements]
-            shares.append(float(np.mean((told > 0) + 0.5 * (told == 0))))
+            shares.append(shop.directed(shop.warm, full))
         yield f"direction by {name}: {np.mean(shares):.3f} [{min(shares):.3f}, {max(shares):.3f}]"
 
 
@@ -269,10 +279,12 @@ def _ranked(shop: Shop, hidden: NDArray[np.bool_] | None) -> Iterator[tuple[str,
 
 def _learned(known: Dataset) -> tuple[tuple[NDArray, NDArray], Scores, NDArray[np.float32]]:
     """The pairs that are asked about, their probabilities, and which product comes first."""
-    lesson, asked = behaviour.lesson(known, RelateParams.read()), pairs.ask(known, RelateParams.read())
-    made = behaviour.learn(lesson, pairs.content(known.products), RelationsParams.read())
-    p = made.probabilities(asked.table)
-    return (asked.table.source, asked.table.target), (p[:, COMPLEMENT], p[:, SUBSTITUTE]), asked.forward
+    lesson = behaviour.lesson(known, RelateParams.read())
+    made = behaviour.learn(lesson, pairs.Content(known.products), RelationsParams.read())
+    asked = list(pairs.ask(known, RelateParams.read()))
+    table, forward = PairTable.joined([of.table for of in asked]), np.concatenate([of.forward for of in asked])
+    p = made.probabilities(table)
+    return (table.source, table.target), (p[:, COMPLEMENT], p[:, SUBSTITUTE]), forward
 
 
 def _spread(
@@ -289,13 +301,12 @@ def _figures(shop: Shop, at: tuple[NDArray, NDArray], scores: Scores, first: Val
     (goes, like), directed = scores, shop.complements
     completes, replaces = (directed | directed.T)[at], shop.substitutes[at]
     typed = completes | replaces
-    way = np.where(directed[at], first[at], first[at[::-1]])[completes]
-    told = np.isfinite(way).all()
+    told = np.isfinite(first).all()
     return [
         roc_auc_score(completes, goes), average_precision_score(completes, goes),
         roc_auc_score(replaces, like), average_precision_score(replaces, like),
         roc_auc_score(completes[typed], (goes - like)[typed]) if told else np.nan,
-        float(np.mean((way > 0) + 0.5 * (way == 0))) if told else np.nan,
+        shop.directed(at, first) if told else np.nan,
         float(np.mean([reliability(completes, goes).ece, reliability(replaces, like).ece])) if calibrated else np.nan,
     ]  # fmt: skip
 

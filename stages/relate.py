@@ -71,7 +71,7 @@ def _learned(
     lesson = replace(lesson, table=numbered(lesson.table, _numbers(trial, final)))
     taught, tested = lesson.split(params.test_share, params.seed)
     try:
-        made = behaviour.learn(taught, pairs.content(final.products), RelationsParams.read())
+        made = behaviour.learn(taught, pairs.Content(final.products), RelationsParams.read())
     except RelationsError as error:
         log.warning("relations are not learned: %s", error)
         return None, (), told | {"learned": (), "because": str(error)}

@@ -1,9 +1,9 @@
 """What was learned of relations, and probabilities from it in NumPy, without TensorFlow."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -13,6 +13,7 @@ from scipy.special import expit, softmax
 from models.relations.bins import encode
 from models.relations.errors import RelationsError
 from models.relations.graph import CHUNK, Graph
+from models.relations.standard import Standard
 from models.relations.table import PairTable
 from tandem import files
 
@@ -24,6 +25,14 @@ MADE = "relations.npz"
 DENSE = ("described", "source", "target", "alike", "first", "last")
 
 Array = NDArray[np.float32]
+
+
+class Rows(Protocol):
+    """Rows that are made when asked for; an array has them ready."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: slice, /) -> Array: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +47,7 @@ class Classifier:
     complements has a direction, what they say of substitutes has none; the evidence may have.
     """
 
+    standard: Standard  # of what products are
     graph: Graph
     paths: bool  # whether the graph's own evidence is read beside the table's
     messages: bool  # whether neighbours are heard
@@ -60,6 +70,21 @@ class Classifier:
         whole = with_paths(pairs, self.graph) if self.paths else pairs
         parts = [self._logits(whole[n : n + CHUNK]) for n in range(0, len(pairs), CHUNK)]
         return np.concatenate([np.zeros((0, len(self.dense[-1][1]))), *parts])
+
+    def over(self, products: NDArray[np.integer], vectors: Rows) -> Self:
+        """The same for more products: each described by what it is, and as before where more was learned of it.
+
+        Args:
+            products: (products learned of,) their places among all.
+            vectors: (products, numbers) of all, as in training; a slice of them is made at a time.
+        """
+        size, (kernel, bias) = len(vectors), self.dense[DENSE.index("described")]
+        parts = (self.standard(vectors[n : n + CHUNK]) @ kernel + bias for n in range(0, size, CHUNK))
+        described = np.concatenate([z * expit(z) for z in parts])  # (products, dim)
+        tables = {name: _scattered(table, products, size) for name, table in self.tables.items()}
+        cells = ((kind.data, tuple(products[of] for of in kind.tocoo().coords)) for kind in self.graph.kinds)
+        graph = Graph.of([sp.csr_array(of, shape=(size, size)) for of in cells])
+        return replace(self, graph=graph, tables=tables | {"described": described})
 
     def _logits(self, pairs: PairTable) -> NDArray[np.float64]:
         of, i, j = self.tables, pairs.source, pairs.target
@@ -101,6 +126,7 @@ class Classifier:
             "messages": self.messages,
         }
         arrays |= {"edges": self.edges, "temperature": self.temperature}
+        arrays |= {"mean": self.standard.mean, "spread": self.standard.spread}
         arrays |= {f"table_{name}": table for name, table in self.tables.items()}
         for name, (kernel, bias) in zip(DENSE, self.dense, strict=True):
             arrays |= {f"kernel_{name}": kernel, f"bias_{name}": bias}
@@ -127,6 +153,7 @@ class Classifier:
             ]
             dense = tuple((of[f"kernel_{name}"], of[f"bias_{name}"]) for name in DENSE)
             return cls(
+                Standard(of["mean"], of["spread"]),
                 Graph.of(kinds),
                 bool(of["paths"]),
                 bool(of["messages"]),
@@ -137,6 +164,13 @@ class Classifier:
             )
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise RelationsError(f"{folder} holds no relations: {error}") from error
+
+
+def _scattered(table: Array, products: NDArray[np.integer], size: int) -> Array:
+    """(size, …) the rows of `table` at their products, 0 elsewhere."""
+    found = np.zeros((size, *table.shape[1:]), table.dtype)
+    found[products] = table
+    return found
 
 
 def with_paths(pairs: PairTable, graph: Graph) -> PairTable:

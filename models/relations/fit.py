@@ -17,6 +17,7 @@ from models.relations.errors import RelationsError
 from models.relations.graph import Graph
 from models.relations.network import Batches, Network
 from models.relations.params import RelationsParams
+from models.relations.standard import Standard
 from models.relations.table import PairTable
 from tandem.features.relations import RELATIONS
 
@@ -54,18 +55,19 @@ def fit(
     edges = bins.edges(whole.evidence[learned], params.bins)
     training.prepare(params.seed)
     heard = Graph.none(len(vectors)) if params.messages == "none" else graph
-    network = Network(standardised(vectors), heard, edges, params)
+    standard = Standard.of(vectors)
+    network = Network(standard(vectors), heard, edges, params)
     optimizer = keras.optimizers.AdamW(params.learning_rate, weight_decay=params.weight_decay)
     network.compile(optimizer, keras.losses.SparseCategoricalCrossentropy(from_logits=True), jit_compile=False)
     batches = Batches(whole[learned], labels[learned], heard, edges, params)
 
     def measured() -> NDArray[np.float64]:
-        return network.classifier(graph, False).logits(whole[held])
+        return network.classifier(standard, graph, False).logits(whole[held])
 
     training.fit(network, batches, params.epochs, _callbacks(measured, labels[held], params.patience))
     temperature = calibrated(measured(), labels[held])
     log.info("temperature %.3f", temperature)
-    return replace(network.classifier(graph, params.paths), temperature=temperature)
+    return replace(network.classifier(standard, graph, params.paths), temperature=temperature)
 
 
 def split(pairs: PairTable, share: float, rng: np.random.Generator) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
@@ -80,18 +82,6 @@ def split(pairs: PairTable, share: float, rng: np.random.Generator) -> tuple[NDA
         i.astype(np.int64) * size + j for i, j in ((pairs.source, pairs.target), (pairs.target, pairs.source))
     )
     return ~held & ~np.isin(back, there[held]), held
-
-
-def standardised(vectors: NDArray[np.floating]) -> NDArray[np.float32]:
-    """Each column with mean 0 and deviation 1 over what is known; what is not known is 0, no column one of 0."""
-    if not vectors.shape[1]:
-        return np.zeros((len(vectors), 1), np.float32)  # TensorFlow refuses layers without an input
-    known = np.isfinite(vectors)
-    count = np.maximum(known.sum(axis=0), 1)
-    mean = np.where(known, vectors, 0).sum(axis=0) / count
-    centred = np.where(known, vectors - mean, 0)
-    spread = np.sqrt((centred**2).sum(axis=0) / count)
-    return (centred / np.where(spread > 0, spread, 1)).astype(np.float32)
 
 
 def calibrated(logits: NDArray[np.float64], labels: NDArray[np.integer]) -> float:

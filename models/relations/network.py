@@ -13,6 +13,7 @@ from models.relations.bins import encode
 from models.relations.classifier import BOUND, Classifier
 from models.relations.graph import Graph
 from models.relations.params import RelationsParams
+from models.relations.standard import Standard
 from models.relations.table import PairTable
 from tandem.features.relations import RELATIONS
 
@@ -141,11 +142,11 @@ class Network(keras.Model):
     def _flat(self, messages: Any) -> Any:
         return ops.reshape(messages, (-1, self.width))
 
-    def classifier(self, graph: Graph, paths: bool) -> Classifier:
-        """The same in NumPy, not calibrated, with the graph that evidence is read from."""
+    def classifier(self, standard: Standard, graph: Graph, paths: bool) -> Classifier:
+        """The same in NumPy, not calibrated, with the scale of vectors and the graph that evidence is read from."""
         tables = {name: np.asarray(table) for name, table in self.tables().items()}
         dense = tuple((kernel, bias) for kernel, bias in (layer.get_weights() for layer in self.dense))
-        return Classifier(graph, paths, self.messages, self.edges, tables, dense, 1.0)
+        return Classifier(standard, graph, paths, self.messages, self.edges, tables, dense, 1.0)
 
 
 class Batches:

@@ -156,9 +156,10 @@ def reliability(
         raise EvaluationError(f"{len(p)} probabilities, of which {((p < 0) | (p > 1)).sum()} lie outside [0, 1]")
     weight = np.ones(len(p)) if weight is None else np.asarray(weight, np.float64)
     equal = np.unique(p, return_inverse=True)[1]
-    mass = np.bincount(equal, weight)  # (distinct probabilities,)
-    middle = np.cumsum(mass) - mass / 2
-    place = (bins * middle / mass.sum()).astype(np.int64)[equal]  # (pairs,)
-    sums = [np.bincount(place, weight * of, bins) for of in (np.ones(len(p)), p, np.asarray(label, np.float64))]
-    mass, said, true = (of[sums[0] > 0] for of in sums)
+    of_equal = np.bincount(equal, weight)  # (distinct probabilities,)
+    middle = np.cumsum(of_equal) - of_equal / 2
+    place = (bins * middle / of_equal.sum()).astype(np.int64)[equal]  # (pairs,)
+    values = np.stack([np.ones(len(p)), p, np.asarray(label, np.float64)])
+    sums = np.stack([np.bincount(place, of, bins) for of in weight * values])
+    mass, said, true = sums[:, sums[0] > 0]
     return Reliability(mass, said / mass, true / mass)

@@ -12,10 +12,12 @@ from models.relations.classifier import Classifier, with_paths
 from models.relations.errors import RelationsError
 from models.relations.graph import Graph
 from models.relations.network import Batches, Network
+from models.relations.standard import Standard
 from models.relations.table import PairTable
 from tandem.features.relations import COMPLEMENT, SUBSTITUTE
 
 PRODUCTS = 12
+UNSCALED = Standard(np.zeros(4, np.float32), np.ones(4, np.float32))
 
 
 def edges(seed: int) -> Graph:
@@ -47,7 +49,10 @@ def test_numpy_and_keras_say_the_same(params: Callable, pairs: PairTable, messag
     whole = with_paths(pairs, graph)
     of = bins.edges(whole.evidence, 3)
     network = drawn(Network(np.random.default_rng(2).normal(size=(PRODUCTS, 4)), graph, of, wanted))
-    relations, asked = network.classifier(graph, paths=True), Batches(whole, np.zeros(len(pairs)), graph, of, wanted)
+    relations, asked = (
+        network.classifier(UNSCALED, graph, paths=True),
+        Batches(whole, np.zeros(len(pairs)), graph, of, wanted),
+    )
     order = np.random.default_rng(wanted.seed).permutation(len(pairs))
     found = np.concatenate([network(inputs).numpy() for inputs, _ in asked.epoch()])
     assert found == pytest.approx(relations.logits(pairs)[order], abs=1e-4)
@@ -60,7 +65,7 @@ def classifier(params: Callable, pairs: PairTable) -> Callable[[Graph], Classifi
     def made(graph: Graph) -> Classifier:
         of = bins.edges(with_paths(pairs, edges(0)).evidence, 3)
         vectors = np.random.default_rng(2).normal(size=(PRODUCTS, 4))
-        return drawn(Network(vectors, graph, of, params())).classifier(graph, paths=True)
+        return drawn(Network(vectors, graph, of, params())).classifier(UNSCALED, graph, paths=True)
 
     return made
 
@@ -88,7 +93,7 @@ def test_vectors_alone_say_of_substitutes_the_same_in_both_directions(params: Ca
     none = Graph.none(PRODUCTS)
     network = drawn(Network(np.random.default_rng(2).normal(size=(PRODUCTS, 4)), none, np.zeros((0, 4)), params()))
     network.last.kernel.assign(np.zeros(network.last.kernel.shape))
-    relations = network.classifier(none, paths=False)
+    relations = network.classifier(UNSCALED, none, paths=False)
     i, j = np.array([0, 1, 2]), np.array([3, 4, 5])
     there, back = relations.logits(PairTable.of(i, j)), relations.logits(PairTable.of(j, i))
     assert there[:, SUBSTITUTE] == pytest.approx(back[:, SUBSTITUTE], abs=1e-5)
@@ -101,6 +106,24 @@ def test_what_was_saved_says_the_same(classifier: Callable, pairs: PairTable, tm
     loaded = Classifier.load(tmp_path)
     assert np.array_equal(loaded.probabilities(pairs), made.probabilities(pairs))
     assert made.probabilities(pairs).sum(axis=1) == pytest.approx(1)
+
+
+def test_over_more_products_it_says_the_same_of_those_it_learned_of_and_describes_the_others(
+    params: Callable, pairs: PairTable
+) -> None:
+    """Twelve products stand at every second place of twenty-four; the last is what the first is."""
+    graph, vectors = edges(0), np.random.default_rng(2).normal(size=(PRODUCTS, 4)).astype(np.float32)
+    of = bins.edges(pairs.evidence, 3)
+    standard = Standard.of(3 * vectors + 1)
+    made = drawn(Network(standard(3 * vectors + 1), graph, of, params())).classifier(standard, graph, paths=False)
+    places, every = 2 * np.arange(PRODUCTS), np.full((2 * PRODUCTS, 4), np.nan, np.float32)
+    every[places] = 3 * vectors + 1
+    every[-1] = every[0]
+    wide = made.over(places, every)
+    there = PairTable.of(places[pairs.source], places[pairs.target], pairs.evidence)
+    assert wide.logits(there) == pytest.approx(made.logits(pairs), abs=1e-4)
+    assert wide.tables["described"][-1] == pytest.approx(made.tables["described"][0], abs=1e-5)
+    assert not wide.tables["own_target"][1::2].any()
 
 
 def test_a_temperature_softens(classifier: Callable, pairs: PairTable) -> None:
