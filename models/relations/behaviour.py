@@ -199,7 +199,6 @@ class Learned:
 
     relations: Classifier | None
     names: tuple[Relation, ...]
-    number: NDArray[np.int64]  # (products,) of a dataset's products among those that the network knows
 
 
 def find(known: Dataset, learned: Learned, params: RelateParams) -> Partners:
@@ -214,7 +213,7 @@ def find(known: Dataset, learned: Learned, params: RelateParams) -> Partners:
 def _probable(known: Dataset, learned: Learned, made: Classifier, params: RelateParams) -> Iterator[Partners]:
     found: dict[Relation, list[tuple[NDArray, ...]]] = {name: [] for name in learned.names}
     for asked in pairs.ask(known, params):  # all pairs of a source are in one block
-        a, b, p = asked.table.source, asked.table.target, made.probabilities(numbered(asked.table, learned.number))
+        a, b, p = asked.table.source, asked.table.target, made.probabilities(asked.table)
         for name, of in ((name, p[:, PLACES[name]]) for name in learned.names):
             likelier = of >= p[:, list(PLACES.values())].max(axis=1)  # a pair stands in one list
             kept = best(a, of * likelier, params.keep) & likelier & (of >= params.min_probability)

@@ -2,8 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Protocol, Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -15,13 +14,9 @@ from models.relations.errors import RelationsError
 from models.relations.graph import CHUNK, Graph
 from models.relations.standard import Standard
 from models.relations.table import PairTable
-from tandem import files
 
 BOUND = 3.0
 """Of the logits of attention: no neighbour weighs more than e ** 6 times another."""
-VERSION = 2
-"""Of this code's probabilities; a change that alters them takes the next number."""
-MADE = "relations.npz"
 DENSE = ("described", "source", "target", "alike", "first", "last")
 
 Array = NDArray[np.float32]
@@ -116,54 +111,6 @@ class Classifier:
         wanted = len(self.edges) - (self.graph.width if self.paths else 0)
         if pairs.evidence.shape[1] != wanted:
             raise RelationsError(f"{pairs.evidence.shape[1]} columns of evidence; learned of {wanted}")
-
-    def save(self, folder: Path) -> None:
-        """Write everything below `folder`."""
-        arrays: dict[str, Any] = {
-            "version": VERSION,
-            "kinds": len(self.graph),
-            "paths": self.paths,
-            "messages": self.messages,
-        }
-        arrays |= {"edges": self.edges, "temperature": self.temperature}
-        arrays |= {"mean": self.standard.mean, "spread": self.standard.spread}
-        arrays |= {f"table_{name}": table for name, table in self.tables.items()}
-        for name, (kernel, bias) in zip(DENSE, self.dense, strict=True):
-            arrays |= {f"kernel_{name}": kernel, f"bias_{name}": bias}
-        for n, kind in enumerate(self.graph.kinds):
-            cells = kind.tocoo()
-            arrays |= {f"edge_{n}": np.stack(cells.coords).astype(np.int32), f"strength_{n}": cells.data}
-        files.write_arrays(folder / MADE, **arrays)
-
-    @classmethod
-    def load(cls, folder: Path) -> Self:
-        """What `save` wrote; nothing in it is executed.
-
-        Raises:
-            RelationsError: nothing was saved there, or by other code.
-        """
-        try:
-            of = files.read_arrays(folder / MADE)
-            if of["version"] != VERSION:
-                raise RelationsError(f"{folder} was made with version {of['version']}; here is {VERSION}: fit again")
-            tables = {name.removeprefix("table_"): of[name] for name in of if name.startswith("table_")}
-            shape = (len(tables["described"]),) * 2
-            kinds = [
-                sp.csr_array((of[f"strength_{n}"], tuple(of[f"edge_{n}"])), shape=shape) for n in range(of["kinds"])
-            ]
-            dense = tuple((of[f"kernel_{name}"], of[f"bias_{name}"]) for name in DENSE)
-            return cls(
-                Standard(of["mean"], of["spread"]),
-                Graph.of(kinds),
-                bool(of["paths"]),
-                bool(of["messages"]),
-                of["edges"],
-                tables,
-                dense,
-                float(of["temperature"]),
-            )
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise RelationsError(f"{folder} holds no relations: {error}") from error
 
 
 def _scattered(table: Array, products: NDArray[np.integer], size: int) -> Array:

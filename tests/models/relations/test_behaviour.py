@@ -101,9 +101,9 @@ def test_blocks_give_what_one_go_gives(planted: Dataset, monkeypatch: pytest.Mon
     words /= np.linalg.norm(words, axis=1, keepdims=True)
     worded = planted.with_vectors(words, np.full((len(words), 1), np.nan, np.float32))
     (whole,) = pairs.ask(worded, PARAMS)
-    lesson, everyone = behaviour.lesson(worded, PARAMS), np.arange(planted.vocabulary.size)
+    lesson = behaviour.lesson(worded, PARAMS)
     count = whole.table.evidence.shape[1]
-    learned = Learned(constant(np.log([0.4, 0.35, 0.25]), len(words), count), ("complement", "substitute"), everyone)
+    learned = Learned(constant(np.log([0.4, 0.35, 0.25]), len(words), count), ("complement", "substitute"))
     found = behaviour.find(worded, learned, PARAMS)
     monkeypatch.setattr(pairs, "BLOCK", 30)
     monkeypatch.setattr(pairs, "CELLS", 1)
@@ -198,8 +198,7 @@ def test_what_is_planted_is_found_also_of_a_product_that_nobody_met(
     made = behaviour.learn(taught, pairs.Content(planted.products), params(batch=64, epochs=20))
     judged = behaviour.judge(made, tested)
     assert judged["log_loss"] < 0.5 * judged["log_loss_of_shares"]
-    everyone = np.arange(planted.vocabulary.size)
-    found = behaviour.find(planted, Learned(made, ("complement", "substitute"), everyone), PARAMS)
+    found = behaviour.find(planted, Learned(made, ("complement", "substitute")), PARAMS)
     name, number = planted.vocabulary.decode, planted.vocabulary.encode
     for need in (0, 2):
         for n in range(OF_EACH):
@@ -220,7 +219,7 @@ def test_a_pair_stands_in_the_list_of_its_likelier_relation(planted: Dataset) ->
     for leads, name in ((COMPLEMENT, "complement"), (SUBSTITUTE, "substitute")):
         logits = np.zeros(3)
         logits[leads] = 0.5  # probabilities of about .45, .27 and .27: all above the least that is shown
-        learned = Learned(constant(logits, products, numbers), ("complement", "substitute"), np.arange(products))
+        learned = Learned(constant(logits, products, numbers), ("complement", "substitute"))
         found = behaviour.find(planted, learned, PARAMS)
         assert len(found)
         assert set(found.relation.tolist()) == {RELATIONS.index(name)}
