@@ -5,8 +5,8 @@
 
 Truth: Amazon's lists; pairs in one list alone are asked, what stands in both is shown apart. AUC: a substitute above a
 complement. Intervals: 95 %, bootstrap over antecedents with all their pairs. Each row names what it knows; one with a
-spread is the mean of several seeds, its other numbers are those of the first. For gift cards DROPOUT was chosen on a third of
-the first split of unseen products; for groceries the section `relations` on the antecedents that split 7 asks.
+spread is the mean of several seeds, its other numbers are those of the first. For gift cards DROPOUT was chosen on a
+third of the first split of unseen products; for groceries the section `relations` on the antecedents that split 7 asks.
 """
 
 import logging
