@@ -174,14 +174,14 @@ def quality(shops: list[Shop], score: str) -> Iterator[str]:
 
 def believed(shops: list[Shop]) -> Iterator[str]:
     """What the pairs are that are believed, each two products once, over all shops."""
-    for place, name in ((1, "complement"), (2, "substitute")):
+    for place, name in ((COMPLEMENT, "complement"), (SUBSTITUTE, "substitute")):
         told = np.zeros(5, int)
         for shop in shops:
             pairs = shop.relations
             kept = (pairs.kind == place) & ((pairs.a < pairs.b) | ~_both_ways(pairs, place))
             a, b = np.minimum(pairs.a, pairs.b)[kept], np.maximum(pairs.a, pairs.b)[kept]
             goes, like = shop.complements | shop.complements.T, shop.substitutes
-            truth, against = (goes, like) if place == 1 else (like, goes)
+            truth, against = (goes, like) if place == COMPLEMENT else (like, goes)
             called = (shop.complements.T.astype(int) @ shop.complements)[a, b] > 0  # by one antecedent
             neither = ~truth[a, b] & ~against[a, b]
             missed = truth.sum() // 2 - truth[a, b].sum()
