@@ -99,8 +99,9 @@ def test_the_phone_comes_first(browsed: Dataset) -> None:
 
 def test_scores_of_substitutes_are_the_same_in_both_directions(browsed: Dataset) -> None:
     found = relations.label(browsed)
-    score = dict(zip(_pairs(found, browsed), found.substitute, strict=True))
-    assert all(score[pair] == score[pair[::-1]] for pair in score)
+    for values in (found.substitute, found.substitute_q):
+        of = dict(zip(_pairs(found, browsed), values, strict=True))
+        assert all(of[pair] == of[pair[::-1]] for pair in of)
     back = relations.mirrored(relations.evidence(browsed)["after"], found.forward)
     np.testing.assert_allclose(back, -found.forward, atol=1e-12)
 
