@@ -2,9 +2,9 @@
 
     python -m benchmarks.relations_size 100000
 
-The generated shop of benchmarks.training. The network is learned from labels drawn by chance, for what it says changes
-nothing here; then every pair that is worth asking about is judged, and the partners of each product are kept. A row for
-each step; the peak is that of the process so far.
+The generated shop of benchmarks.training. The network is learned from pairs and labels drawn by chance, for what it says
+changes nothing here; then every pair that is worth asking about is judged, and the partners of each product are kept. A
+row for each step; the peak is that of the process so far.
 """
 
 import logging
@@ -24,6 +24,7 @@ from tandem.features.relations import RELATIONS
 from tandem.params import RelateParams
 from tandem.settings import quiet
 
+SEED = 7
 Value = TypeVar("Value")
 
 
@@ -35,12 +36,10 @@ def main(products: Annotated[int, typer.Argument(min=1000)]) -> None:
     print("| step | | s | peak GB |\n|---|---|---|---|")
     known = timed("the shop", lambda: generate(products), lambda of: f"{of.vocabulary.size - 1:,} products")
     timed("counted", lambda: [edges(known, kind) for kind in KINDS], lambda of: f"{sum(map(len, of)):,} edges")
-    asked = timed("candidates", lambda: pairs.candidates(known, params), lambda of: f"{of.nnz:,} pairs")
-    a, b = (of[np.random.default_rng(7).permutation(asked.nnz)[: 3 * params.pairs]] for of in asked.tocoo().coords)
-    del asked
-    table = pairs.Told.of(known).asked(a, b).table
-    label = np.random.default_rng(7).integers(len(RELATIONS), size=len(table))
-    taught = behaviour.Lesson(table, label, np.ones(len(RELATIONS)))
+    rng, count = np.random.default_rng(SEED), len(RELATIONS) * params.pairs
+    a = rng.integers(1, known.vocabulary.size, count).astype(np.int32)
+    table = pairs.Told.of(known).asked(a, rng.permutation(a)).table
+    taught = behaviour.Lesson(table, rng.integers(len(RELATIONS), size=count), np.ones(len(RELATIONS)))
     once = RelationsParams.read().model_copy(update={"epochs": 1})
     made = timed(
         "one epoch",
