@@ -2,9 +2,9 @@
 
     python -m benchmarks.relations_size 100000
 
-The generated shop of benchmarks.training. The network is learned from pairs and labels drawn by chance, for what it says
-changes nothing here; then every pair that is worth asking about is judged, and the partners of each product are kept. A
-row for each step; the peak is that of the process so far.
+The generated shop of benchmarks.training. The network is learned from pairs and labels drawn by chance, for what it
+says changes nothing here; then every pair that is worth asking about is judged, and the partners of each product are
+kept. A row for each step; the peak is that of the process so far.
 """
 
 import logging
