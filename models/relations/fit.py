@@ -73,15 +73,12 @@ def fit(
 def split(pairs: PairTable, share: float, rng: np.random.Generator) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """(pairs,) twice: what is learned from, and what is held out: all pairs of `share` of the sources, by chance.
 
-    What is said of a → b tells much of b → a: the reverse of a pair that is held out is not learned from.
+    What leads to a source that is held out is in neither: a → b tells much of b → a.
     """
     sources = np.unique(pairs.source)
-    held = np.isin(pairs.source, rng.permutation(sources)[: int(share * len(sources))])
-    size = int(max(of.max(initial=0) for of in (pairs.source, pairs.target))) + 1
-    there, back = (
-        i.astype(np.int64) * size + j for i, j in ((pairs.source, pairs.target), (pairs.target, pairs.source))
-    )
-    return ~held & ~np.isin(back, there[held]), held
+    drawn = rng.permutation(sources)[: int(share * len(sources))]
+    held, led_to = (np.isin(of, drawn) for of in (pairs.source, pairs.target))
+    return ~held & ~led_to, held
 
 
 def calibrated(logits: NDArray[np.float64], labels: NDArray[np.integer]) -> float:
