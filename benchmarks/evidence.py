@@ -24,17 +24,27 @@ import typer
 from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from benchmarks.relations_peers import ece
 from models.relations import behaviour, pairs
 from models.relations.params import RelationsParams
-from models.relations.table import COMPLEMENT, SUBSTITUTE
+from models.relations.table import PairTable
 from tandem import demo, files
 from tandem.data import canonical, schema
 from tandem.data.sources import Source
+from tandem.evaluation.labels import reliability
 from tandem.features import dataset, text
 from tandem.features.dataset import Dataset
 from tandem.features.pairs import Pairs
-from tandem.features.relations import Evidence, Relations, evidence, label, mirrored, precedence, surprise
+from tandem.features.relations import (
+    COMPLEMENT,
+    SUBSTITUTE,
+    Evidence,
+    Relations,
+    evidence,
+    label,
+    mirrored,
+    precedence,
+    surprise,
+)
 from tandem.features.vocabulary import Vocabulary
 from tandem.params import EmbedParams, FeaturesParams, IngestParams, RelateParams
 from tandem.settings import quiet
@@ -62,6 +72,16 @@ class Shop:
         a, b = np.triu_indices(len(baskets), 1)
         kept = (baskets[a] >= WARM) & (baskets[b] >= WARM)
         return a[kept], b[kept]
+
+    def directed(self, at: tuple[NDArray, NDArray], first: Values) -> float:
+        """Share of the complements among pairs whose antecedent is told, a half where nothing tells.
+
+        Args:
+            first: (products, products) above 0 where the first comes before the second.
+        """
+        (a, b), planted = at, self.complements
+        told = np.concatenate([first[a, b][planted[a, b]], first[b, a][planted[b, a]]])
+        return float(np.mean((told > 0) + 0.5 * (told == 0)))
 
     def spread(self, values: Values, least: float) -> Values:
         """(warm pairs,) the larger value of the two directions, `least` where nothing was counted."""
@@ -154,14 +174,14 @@ def quality(shops: list[Shop], score: str) -> Iterator[str]:
 
 def believed(shops: list[Shop]) -> Iterator[str]:
     """What the pairs are that are believed, each two products once, over all shops."""
-    for place, name in ((1, "complement"), (2, "substitute")):
+    for place, name in ((COMPLEMENT, "complement"), (SUBSTITUTE, "substitute")):
         told = np.zeros(5, int)
         for shop in shops:
             pairs = shop.relations
             kept = (pairs.kind == place) & ((pairs.a < pairs.b) | ~_both_ways(pairs, place))
             a, b = np.minimum(pairs.a, pairs.b)[kept], np.maximum(pairs.a, pairs.b)[kept]
             goes, like = shop.complements | shop.complements.T, shop.substitutes
-            truth, against = (goes, like) if place == 1 else (like, goes)
+            truth, against = (goes, like) if place == COMPLEMENT else (like, goes)
             called = (shop.complements.T.astype(int) @ shop.complements)[a, b] > 0  # by one antecedent
             neither = ~truth[a, b] & ~against[a, b]
             missed = truth.sum() // 2 - truth[a, b].sum()
@@ -184,19 +204,18 @@ def _both_ways(pairs: Relations, place: int) -> NDArray[np.bool_]:
 
 
 def directions(shops: list[Shop]) -> Iterator[str]:
-    """Share of the planted pairs whose antecedent is told, a half where nothing tells."""
+    """Share of the planted pairs with enough baskets whose antecedent is told."""
     ways: dict[str, Callable[[Evidence], Values]] = {
         "order in time": lambda found: found["after"].n - mirrored(found["after"], found["after"].n),
         "confidence": lambda found: _confidence(found["together"]),
-        "precedence, of both": precedence,
+        "precedence, of both": lambda found: precedence(found, mirrored(found["after"], found["after"].n)),
     }
     for name, way in ways.items():
         shares = []
         for shop in shops:
             full = np.zeros(shop.complements.shape)
             full[shop.relations.a, shop.relations.b] = way(shop.found)
-            told = full[shop.complements]
-            shares.append(float(np.mean((told > 0) + 0.5 * (told == 0))))
+            shares.append(shop.directed(shop.warm, full))
         yield f"direction by {name}: {np.mean(shares):.3f} [{min(shares):.3f}, {max(shares):.3f}]"
 
 
@@ -260,10 +279,12 @@ def _ranked(shop: Shop, hidden: NDArray[np.bool_] | None) -> Iterator[tuple[str,
 
 def _learned(known: Dataset) -> tuple[tuple[NDArray, NDArray], Scores, NDArray[np.float32]]:
     """The pairs that are asked about, their probabilities, and which product comes first."""
-    lesson, asked = behaviour.lesson(known, RelateParams.read()), pairs.ask(known, RelateParams.read())
-    made = behaviour.learn(lesson, pairs.content(known.products), RelationsParams.read())
-    p = made.probabilities(asked.table)
-    return (asked.table.source, asked.table.target), (p[:, COMPLEMENT], p[:, SUBSTITUTE]), asked.forward
+    lesson = behaviour.lesson(known, RelateParams.read())
+    made = behaviour.learn(lesson, pairs.Content(known.products), RelationsParams.read())
+    asked = list(pairs.ask(known, RelateParams.read()))
+    table, forward = PairTable.joined([of.table for of in asked]), np.concatenate([of.forward for of in asked])
+    p = made.probabilities(table)
+    return (table.source, table.target), (p[:, COMPLEMENT], p[:, SUBSTITUTE]), forward
 
 
 def _spread(
@@ -280,14 +301,13 @@ def _figures(shop: Shop, at: tuple[NDArray, NDArray], scores: Scores, first: Val
     (goes, like), directed = scores, shop.complements
     completes, replaces = (directed | directed.T)[at], shop.substitutes[at]
     typed = completes | replaces
-    way = np.where(directed[at], first[at], first[at[::-1]])[completes]
-    told = np.isfinite(way).all()
+    told = np.isfinite(first).all()
     return [
         roc_auc_score(completes, goes), average_precision_score(completes, goes),
         roc_auc_score(replaces, like), average_precision_score(replaces, like),
         roc_auc_score(completes[typed], (goes - like)[typed]) if told else np.nan,
-        float(np.mean((way > 0) + 0.5 * (way == 0))) if told else np.nan,
-        float(np.mean([ece(goes, completes), ece(like, replaces)])) if calibrated else np.nan,
+        shop.directed(at, first) if told else np.nan,
+        float(np.mean([reliability(completes, goes).ece, reliability(replaces, like).ece])) if calibrated else np.nan,
     ]  # fmt: skip
 
 

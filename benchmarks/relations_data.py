@@ -14,8 +14,8 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.sparse.linalg import svds
 
-from models.relations.table import COMPLEMENT, SUBSTITUTE
 from models.text import encoder, ngrams
+from tandem.features.relations import COMPLEMENT, SUBSTITUTE
 from tandem.features.vocabulary import Vocabulary
 from tandem.settings import Settings
 

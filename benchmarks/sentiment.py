@@ -33,11 +33,12 @@ from models.text.encoder import TextEncoder
 from tandem import files
 from tandem.data import schema
 from tandem.evaluation import significance
+from tandem.evaluation.labels import reliability
 from tandem.params import PARAMS
 from tandem.settings import Settings, quiet
 
 WORKER = Path(__file__).with_name("sentiment_worker.py")
-SEED, FOLDS, BINS, NEAREST_TO_SURE = 7, 5, 15, 1e-6
+SEED, FOLDS, NEAREST_TO_SURE = 7, 5, 1e-6
 COSTS = (1.0, 3.0, 10.0, 30.0, 100.0)
 """C of the linear model, the best of which by log loss on a tenth of the training part is taken."""
 BOOTSTRAP: dict[str, Any] = {"resamples": 1000, "confidence": 0.95, "seed": SEED}
@@ -187,7 +188,7 @@ def show(name: str, found: dict[str, Probabilities], good: NDArray[np.int64]) ->
         at = significance.intervals(right[:, None], **BOOTSTRAP)[0]
         balanced = np.mean([right[good == kind].mean() for kind in (0, 1)])
         print(
-            f"| {of} | {at.mean:.4f} [{at.low:.4f}, {at.high:.4f}] | {balanced:.4f} | {ece(p, good):.4f} "
+            f"| {of} | {at.mean:.4f} [{at.low:.4f}, {at.high:.4f}] | {balanced:.4f} | {reliability(good, p).ece:.4f} "
             f"| {_losses(p, good).mean():.4f} |"
         )
     first, *_ = found
@@ -196,12 +197,6 @@ def show(name: str, found: dict[str, Probabilities], good: NDArray[np.int64]) ->
     for what, measure in (("accuracy", _right), ("log loss", _losses)):
         more = significance.difference(measure(found[first], good), measure(found[best], good), **BOOTSTRAP)
         print(f"\n{first} less {best}, {what}: {more.mean:+.4f} [{more.low:+.4f}, {more.high:+.4f}]", flush=True)
-
-
-def ece(p: Probabilities, good: NDArray[np.int64]) -> float:
-    """Σ_bins share of the bin · |mean P - share of good ones|, over BINS bins of equal mass in order of P."""
-    bins = np.array_split(np.argsort(p, kind="stable"), BINS)
-    return float(sum(abs((p[rows] - good[rows]).sum()) for rows in bins) / len(p))
 
 
 def _right(p: Probabilities, good: NDArray[np.int64]) -> Probabilities:

@@ -4,7 +4,7 @@ Reads   data/trials/, data/releases/: counting/<name>/, association/       tande
         data/snapshot/, data/splits/, data/features/{trial,final}/         tandem.features.dataset.Dataset
         data/opinions.parquet                                              tandem.data.schema.OPINIONS
         data/vectors/{trial,final}.npz                                     `text`, `picture`: (products, dim)
-        data/relations/{trial,final}/partners.npz                          tandem.features.partners.Partners
+        data/relations/final/partners.npz                                  tandem.features.partners.Partners
 Writes  data/trials/blend/       the rankers of the trials, weighed by the validation window
         data/releases/blend/     the released ones, with the same weights
 Params  blend                          tandem.params.BlendParams

@@ -1,7 +1,7 @@
 """Fit every ranker that counts, once for the choices and once for shipping.
 
 Reads   data/features/{trial,final}/, data/snapshot/, data/splits/, data/opinions.parquet
-        data/relations/{trial,final}/partners.npz      tandem.features.partners.Partners
+        data/relations/final/partners.npz              tandem.features.partners.Partners
 Writes  data/trials/counting/<name>/       learned before the validation window, choices made on it
         data/releases/counting/<name>/     learned again before the test window, with those choices
 Params  counting                           tandem.params.CountingParams

@@ -2,20 +2,18 @@
 
 Reads   data/features/{trial,final}/                 tandem.features.dataset.Dataset
         data/vectors/{trial,final}.npz               `text`, `picture`: (products, dim)
-Writes  data/relations/{trial,final}/partners.npz    tandem.features.partners.Partners
-        data/relations/network/                      models.relations.learned.Relations, where anything was learned
+Writes  data/relations/final/partners.npz            tandem.features.partners.Partners
         reports/relations.json                       what it was learned from, how good it is, what was found
 Params  relate                                       tandem.params.RelateParams
         relations                                    models.relations.params.RelationsParams
 
-Learned from the trial's dataset alone: nothing of the validation and test windows. Products stand under their numbers
-in the final vocabulary, so that what was learned is good for both windows. A relation with too few labelled pairs is
+Learned from the trial's dataset alone: nothing of the validation and test windows. Partners are those of the final
+dataset, which ships; products stand under their numbers in its vocabulary. A relation with too few labelled pairs is
 not learned: its partners are then those that counts prove, without a probability.
 """
 
 import logging
 import shutil
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,62 +24,51 @@ from numpy.typing import NDArray
 from models.relations import behaviour, pairs
 from models.relations.behaviour import PLACES, Learned, Lesson, numbered
 from models.relations.errors import RelationsError
-from models.relations.learned import Relations
 from models.relations.params import RelationsParams
 from stages import run
 from tandem import files
 from tandem.features.dataset import Dataset
 from tandem.features.partners import Partners, Relation
-from tandem.features.relations import RELATIONS
 from tandem.params import RelateParams
 
 log = logging.getLogger(__name__)
 
-WINDOWS = ("trial", "final")
-
 
 def main(features: Path, vectors: Path, relations: Path, report: Path) -> None:
-    """Write partners of both windows, the network, and the report."""
+    """Write partners and the report."""
     params = RelateParams.read()
     shutil.rmtree(relations, ignore_errors=True)
-    windows = {window: _dataset(features, vectors, window) for window in WINDOWS}
-    lesson = behaviour.lesson(windows["trial"], params)
-    made, names, told = _learned(lesson, windows, params)
-    if made:
-        made.save(relations / "network")
-    for window, known in windows.items():
-        learned = Learned(made, names, _numbers(known, windows["final"]))
-        found = behaviour.find(known, learned, params)
-        found.write(relations / window / "partners.npz")
-        told[window] = {name: _sizes(found, name) for name in PLACES}
-        log.info("wrote %s: %s", relations / window / "partners.npz", told[window])
+    trial, final = (_dataset(features, vectors, window) for window in ("trial", "final"))
+    lesson = behaviour.lesson(trial, params)
+    lesson = replace(lesson, table=numbered(lesson.table, _numbers(trial, final)))
+    learned, told = _learned(lesson, final, params)
+    found = behaviour.find(final, learned, params)
+    found.write(relations / "final" / "partners.npz")
+    told["final"] = {name: _sizes(found, name) for name in PLACES}
+    log.info("wrote %s: %s", relations / "final" / "partners.npz", told["final"])
     files.write_json(told, report)
 
 
-def _learned(
-    lesson: Lesson, windows: Mapping[str, Dataset], params: RelateParams
-) -> tuple[Relations | None, tuple[Relation, ...], dict[str, Any]]:
-    """The network and the relations it tells, none where there are too few pairs, and what to report of it."""
+def _learned(lesson: Lesson, final: Dataset, params: RelateParams) -> tuple[Learned, dict[str, Any]]:
+    """What tells relations, and what to report of it."""
     count = lesson[~lesson.unmet].counts()  # the others are the same once more
     names = tuple(name for name in PLACES if count[name] >= params.min_pairs)
     told: dict[str, Any] = {"pairs": count, "learned": names}
     if not names:
         log.warning("relations are not learned: %s pairs; `relate.min_pairs` is %d", count, params.min_pairs)
-        return None, (), told
-    trial, final = windows["trial"], windows["final"]
-    lesson = replace(lesson, table=numbered(lesson.table, _numbers(trial, final)))
+        return Learned(None, ()), told
     taught, tested = lesson.split(params.test_share, params.seed)
     try:
-        made = behaviour.learn(taught, pairs.content(final.products), RelationsParams.read())
+        made = behaviour.learn(taught, pairs.Content(final.products), RelationsParams.read())
     except RelationsError as error:
         log.warning("relations are not learned: %s", error)
-        return None, (), told | {"learned": (), "because": str(error)}
+        return Learned(None, ()), told | {"learned": (), "because": str(error)}
     parts = {"met": tested[~tested.unmet], "never_met": tested[tested.unmet]}  # one of the two products, or both
     told["tested"] = {
         name: {"pairs": of.counts(), **(behaviour.judge(made, of) if len(of.table) else {})}
         for name, of in parts.items()
     }
-    return made, names, told
+    return Learned(made, names), told
 
 
 def _dataset(features: Path, vectors: Path, window: str) -> Dataset:
@@ -94,7 +81,7 @@ def _numbers(known: Dataset, final: Dataset) -> NDArray[np.int64]:
 
 
 def _sizes(found: Partners, name: Relation) -> dict[str, int]:
-    of = found.relation == RELATIONS.index(name)
+    of = found.relation == PLACES[name]
     return {"pairs": int(of.sum()), "products": len(np.unique(found.a[of]))}
 
 

@@ -107,8 +107,9 @@ class Workshop:
         )
 
     def _partners(self, window: Window, facts: dict[str, Any]) -> Partners | None:
-        """Complements and substitutes, for rankers that say what goes with a product."""
-        return Partners.read(self.relations / window / "partners.npz") if "related" in facts["tasks"] else None
+        """Complements and substitutes, for what ships and says what goes with a product."""
+        shown = window == "final" and "related" in facts["tasks"]
+        return Partners.read(self.relations / "final" / "partners.npz") if shown else None
 
 
 def code_hash() -> str:

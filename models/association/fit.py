@@ -19,7 +19,7 @@ from tandem.evaluation.cases import Cases
 from tandem.evaluation.metrics import mean_ndcg
 from tandem.features.dataset import Dataset
 from tandem.features.graph import one_number
-from tandem.features.relations import RELATIONS, label
+from tandem.features.relations import SUBSTITUTE, label
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +82,7 @@ def begin(dataset: Dataset, params: AssociationParams) -> tuple[AssociationNetwo
 def substitutes(dataset: Dataset) -> sp.csr_array:
     """(products, products) weight of the pairs that evidence calls substitutes: their score, symmetric."""
     found = label(dataset)
-    believed = found.kind == RELATIONS.index("substitute")
+    believed = found.kind == SUBSTITUTE
     cells = np.maximum(found.substitute[believed], 0.0), (found.a[believed], found.b[believed])
     return sp.csr_array(cells, shape=(dataset.vocabulary.size,) * 2)
 

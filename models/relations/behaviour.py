@@ -11,25 +11,23 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from scipy.stats import mannwhitneyu
 
 from models.relations import pairs
-from models.relations.learned import Relations
+from models.relations.classifier import Classifier
 from models.relations.params import RelationsParams
-from models.relations.table import COMPLEMENT, NEITHER, RELATIONS, SUBSTITUTE, PairTable
+from models.relations.table import PairTable
+from tandem.evaluation.labels import Ordered, reliability, roc_auc
 from tandem.features import relations
 from tandem.features.baskets import Baskets
 from tandem.features.dataset import Dataset
 from tandem.features.graph import DIRECTED, KINDS, edges, rows, users
 from tandem.features.pairs import strongest
 from tandem.features.partners import Partners, Relation
-from tandem.features.relations import at
+from tandem.features.relations import COMPLEMENT, NEITHER, RELATIONS, SUBSTITUTE, at
 from tandem.params import RelateParams
 
 PLACES: Mapping[Relation, int] = {"complement": COMPLEMENT, "substitute": SUBSTITUTE}
-"""Columns of probabilities by relation."""
-BINS = 10
-"""Of probabilities, in which they are compared with what was true."""
+"""Those that partners have."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +36,7 @@ class Lesson:
 
     table: PairTable
     label: NDArray[np.int64]  # (pairs,)
-    rate: NDArray[np.float64]  # (RELATIONS,) share of the pairs with a label that is here
+    rate: NDArray[np.float64]  # (relations,) share of the pairs with a label that is here
 
     def __getitem__(self, rows: NDArray) -> "Lesson":
         return Lesson(self.table[rows], self.label[rows], self.rate)
@@ -50,8 +48,7 @@ class Lesson:
 
     def counts(self) -> dict[str, int]:
         """Pairs by label."""
-        count = np.bincount(self.label, minlength=RELATIONS).tolist()
-        return {**{name: count[place] for name, place in PLACES.items()}, "neither": count[NEITHER]}
+        return dict(zip(RELATIONS, np.bincount(self.label, minlength=len(RELATIONS)).tolist(), strict=True))
 
     def split(self, share: float, seed: int) -> tuple["Lesson", "Lesson"]:
         """Pairs to learn from, without products to test on, and pairs from those: `share` of the sources, by chance.
@@ -72,39 +69,54 @@ def lesson(known: Dataset, params: RelateParams) -> Lesson:
     rng = np.random.default_rng(params.seed)
     cut = int(np.quantile(known.baskets.time_us, params.evidence_share)) if len(known.baskets) else known.as_of_us
     early, late = between(known, 0, cut), between(known, cut, known.as_of_us)
+    told, there = labels(relations.label(late), known.vocabulary.size), pairs.met(late)
     fold = rng.integers(params.folds, size=known.vocabulary.size)
-    unmet = (_unmet(early, fold == n, params) for n in range(params.folds))
-    tables = zip(*map(_parts, (pairs.ask(early, params).table, *unmet)), strict=True)
-    table = PairTable(*(np.concatenate(of) for of in tables))
-    there = pairs.met(late)
-    table = table[there[table.source] & there[table.target]]
-    label = labelled(relations.label(late), table)
-    count = np.bincount(label, minlength=RELATIONS)
-    rate = np.minimum(params.pairs / np.maximum(count, 1), 1.0)
-    drawn = (rng.permutation(np.flatnonzero(label == n))[: params.pairs] for n in range(RELATIONS))
-    kept = np.sort(np.concatenate(list(drawn)))
-    return Lesson(table[kept], label[kept], rate)
+    lots = Lots(told, there, params, rng)
+    whole = lots.draw(early, np.ones(len(fold), bool))
+    unmet = (lots.draw(without(early, fold == n), fold == n) for n in range(params.folds))
+    table, label, lot, count = (list(of) for of in zip(whole, *unmet, strict=True))
+    found = Lesson(
+        PairTable.joined(table), np.concatenate(label), np.minimum(params.pairs / np.maximum(sum(count), 1), 1)
+    )
+    return found[np.flatnonzero(best(found.label, np.concatenate(lot), params.pairs))]
 
 
-def _unmet(known: Dataset, hidden: NDArray[np.bool_], params: RelateParams) -> PairTable:
-    """The pairs of hidden products, asked about as if nobody had met them."""
-    table = pairs.ask(without(known, hidden), params).table
-    return table[hidden[table.source] | hidden[table.target]]
+Drawn = tuple[PairTable, NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]
 
 
-def _parts(table: PairTable) -> tuple[NDArray, NDArray, NDArray]:
-    return table.source, table.target, table.evidence
+@dataclass(frozen=True, eq=False)
+class Lots:
+    """How pairs are drawn by chance: of each label those with the largest lots."""
+
+    told: sp.csr_array  # (products, products) `labels`
+    there: NDArray[np.bool_]  # (products,) met later
+    params: RelateParams
+    rng: np.random.Generator
+
+    def draw(self, known: Dataset, asked: NDArray[np.bool_]) -> Drawn:
+        """The pairs of products in `asked` with another: at most `pairs` of a label, their labels and lots, and how
+        many there are of each label.
+        """
+        parts, count = [], np.zeros(len(RELATIONS), np.int64)
+        for a, b in pairs.blocks(pairs.candidates(known, self.params)):
+            kept = self.there[a] & self.there[b] & (asked[a] | asked[b])
+            a, b = a[kept], b[kept]
+            label = np.asarray(self.told[a, b]).astype(np.int64) if len(a) else np.zeros(0, np.int64)  # SciPy's of none
+            count += np.bincount(label, minlength=len(RELATIONS))
+            parts.append(self._fewer(a, b, label, self.rng.random(len(a))))
+        a, b, label, lot = self._fewer(*map(np.concatenate, zip(*parts, strict=True)))
+        return pairs.Told.of(known).asked(a, b).table, label, lot, count
+
+    def _fewer(self, a: NDArray, b: NDArray, label: NDArray, lot: NDArray) -> tuple[NDArray, NDArray, NDArray, NDArray]:
+        kept = best(label, lot, self.params.pairs)
+        return a[kept], b[kept], label[kept], lot[kept]
 
 
-def labelled(told: relations.Relations, table: PairTable) -> NDArray[np.int64]:
-    """(pairs,) what was told of each, NEITHER where nothing was believed."""
-    size = int(max(of.max(initial=0) for of in (told.a, told.b, table.source, table.target))) + 1
-    kinds = np.full(len(table), NEITHER)
-    for name, place in PLACES.items():
-        believed = told.kind == relations.RELATIONS.index(name)
-        keys = told.a[believed].astype(np.int64) * size + told.b[believed]
-        kinds[np.isin(table.source.astype(np.int64) * size + table.target, keys)] = place
-    return kinds
+def labels(told: relations.Relations, products: int) -> sp.csr_array:
+    """(products, products) what was told of each pair; NEITHER, which is 0, where nothing was believed."""
+    believed = np.flatnonzero(told.kind != NEITHER)
+    cells = told.kind[believed], (told.a[believed], told.b[believed])
+    return sp.csr_array(cells, shape=(products, products))
 
 
 def between(known: Dataset, begin_us: int, end_us: int) -> Dataset:
@@ -134,58 +146,59 @@ def without(known: Dataset, hidden: NDArray[np.bool_]) -> Dataset:
     return replace(known, histories=kept, baskets=rest(known.baskets), views=rest(known.views))
 
 
-def learn(taught: Lesson, content: NDArray[np.float32], params: RelationsParams) -> Relations:
+def learn(taught: Lesson, content: pairs.Content, params: RelationsParams) -> Classifier:
     """The network of relations, its probabilities those of all pairs and not of the sample.
+
+    What products are is in memory of those that are taught, of the others block by block.
 
     Raises:
         RelationsError: the pairs do not suffice.
     """
     from models.relations.fit import fit  # TensorFlow
 
-    return as_frequent(fit(taught.table, taught.label, content, params), taught.rate)
+    table = taught.table
+    products, place = np.unique(np.concatenate([table.source, table.target]), return_inverse=True)
+    source, target = np.split(place, 2)
+    own = PairTable.of(source, target, table.evidence)
+    made = fit(own, taught.label, content[products], params)
+    return as_frequent(made.over(products, content), taught.rate)
 
 
-def as_frequent(made: Relations, rate: NDArray[np.float64]) -> Relations:
+def as_frequent(made: Classifier, rate: NDArray[np.float64]) -> Classifier:
     """The same where pairs with a label are 1 / rate times as many: odds as Bayes has them."""
     *layers, (kernel, bias) = made.dense
     bias = (bias - made.temperature * np.log(rate)).astype(np.float32)
     return replace(made, dense=(*layers, (kernel, bias)))
 
 
-def judge(made: Relations, tested: Lesson) -> dict[str, float]:
+def judge(made: Classifier, tested: Lesson) -> dict[str, float]:
     """How good probabilities are on pairs that were not learned from, each weighing as many as it stands for.
 
     Log loss beside that of the labels' shares, the expected calibration error of each relation, and how often a
     complement has higher odds of being one against a substitute than a substitute has.
     """
     p, weight = made.probabilities(tested.table), 1 / tested.rate[tested.label]
-    share = np.bincount(tested.label, weight, RELATIONS) / weight.sum()
-    odds = np.log(p[:, COMPLEMENT]) - np.log(p[:, SUBSTITUTE])
-    goes, like = (odds[tested.label == place] for place in (COMPLEMENT, SUBSTITUTE))
-    errors = {name: _calibration(p[:, n], tested.label == n, weight) for name, n in PLACES.items()}
+    share = np.bincount(tested.label, weight, len(RELATIONS)) / weight.sum()
+    errors = {name: reliability(tested.label == n, p[:, n], weight).ece for name, n in PLACES.items()}
     found = {
         "log_loss": float(np.average(-np.log(p[np.arange(len(p)), tested.label]), weights=weight)),
         "log_loss_of_shares": float(-np.sum(share[share > 0] * np.log(share[share > 0]))),
         **{f"calibration_error_{name}": error for name, error in errors.items()},
     }
-    if len(goes) and len(like):
-        found["auc_complement_against_substitute"] = float(mannwhitneyu(goes, like).statistic / (len(goes) * len(like)))
+    typed = np.flatnonzero(tested.label != NEITHER)
+    if len(np.unique(tested.label[typed])) == 2:
+        odds = np.log(p[typed, COMPLEMENT]) - np.log(p[typed, SUBSTITUTE])
+        ordered = Ordered.of(tested.label[typed] == COMPLEMENT, odds)
+        found["auc_complement_against_substitute"] = roc_auc(ordered, weight[typed])
     return found
-
-
-def _calibration(p: NDArray[np.float64], true: NDArray[np.bool_], weight: NDArray[np.float64]) -> float:
-    """Σ over bins of equal width of |Σ weight · (P - true)| / Σ weight. Source: Guo et al. 2017."""
-    bins = np.minimum((p * BINS).astype(int), BINS - 1)
-    return float(np.abs(np.bincount(bins, weight * (p - true), BINS)).sum() / weight.sum())
 
 
 @dataclass(frozen=True, eq=False)
 class Learned:
     """What tells relations: the network for those in `names`, counts alone for the others."""
 
-    relations: Relations | None
+    relations: Classifier | None
     names: tuple[Relation, ...]
-    number: NDArray[np.int64]  # (products,) of a dataset's products among those that the network knows
 
 
 def find(known: Dataset, learned: Learned, params: RelateParams) -> Partners:
@@ -197,24 +210,26 @@ def find(known: Dataset, learned: Learned, params: RelateParams) -> Partners:
     return Partners.of(*(np.concatenate([getattr(of, f.name) for of in parts]) for f in fields(Partners)))
 
 
-def _probable(known: Dataset, learned: Learned, made: Relations, params: RelateParams) -> Iterator[Partners]:
-    asked = pairs.ask(known, params)
-    p = made.probabilities(numbered(asked.table, learned.number))
-    for name in learned.names:
-        of = p[:, PLACES[name]]
-        likelier = of >= p[:, list(PLACES.values())].max(axis=1)  # a pair stands in one list
-        kept = best(asked.table.source, of * likelier, params.keep) & likelier & (of >= params.min_probability)
-        yield _partners(known, name, asked.table[kept], of[kept], first(asked.forward[kept], params))
+def _probable(known: Dataset, learned: Learned, made: Classifier, params: RelateParams) -> Iterator[Partners]:
+    found: dict[Relation, list[tuple[NDArray, ...]]] = {name: [] for name in learned.names}
+    for asked in pairs.ask(known, params):  # all pairs of a source are in one block
+        a, b, p = asked.table.source, asked.table.target, made.probabilities(asked.table)
+        for name, of in ((name, p[:, PLACES[name]]) for name in learned.names):
+            likelier = of >= p[:, list(PLACES.values())].max(axis=1)  # a pair stands in one list
+            kept = best(a, of * likelier, params.keep) & likelier & (of >= params.min_probability)
+            found[name].append((a[kept], b[kept], of[kept], first(asked.forward[kept], params)))
+    for name, parts in found.items():
+        yield _partners(known, name, *map(np.concatenate, zip(*parts, strict=True)))
 
 
 def _counted(known: Dataset, name: Relation, params: RelateParams) -> Partners:
     told = relations.label(known)
-    believed = np.flatnonzero(told.kind == relations.RELATIONS.index(name))
+    believed = np.flatnonzero(told.kind == PLACES[name])
     score = getattr(told, name)[believed]
     kept = believed[best(told.a[believed], score, params.keep)]
     kept = kept[np.argsort(-getattr(told, name)[kept], kind="stable")]
-    table = PairTable.of(told.a[kept], told.b[kept])
-    return _partners(known, name, table, np.full(len(kept), np.nan), first(told.forward[kept], params))
+    unsaid = np.full(len(kept), np.nan)
+    return _partners(known, name, told.a[kept], told.b[kept], unsaid, first(told.forward[kept], params))
 
 
 def first(forward: NDArray[np.floating], params: RelateParams) -> NDArray[np.int8]:
@@ -235,11 +250,10 @@ def best(a: NDArray[np.integer], values: NDArray[np.floating], count: int) -> ND
 
 
 def _partners(
-    known: Dataset, name: Relation, table: PairTable, probability: NDArray[np.float64], leads: NDArray[np.int8]
+    known: Dataset, name: Relation, a: NDArray, b: NDArray, probability: NDArray[np.floating], leads: NDArray[np.int8]
 ) -> Partners:
-    a, b = table.source, table.target
     ways = {kind: [(a, b), (b, a)] if kind in DIRECTED else [(a, b)] for kind in KINDS}
     counts = [at(edges(known, kind), *way).n for kind in KINDS for way in ways[kind]]
     behind = [users(rows(known, kind), *way) for kind in KINDS for way in ways[kind]]
-    relation, leads = np.full(len(a), relations.RELATIONS.index(name)), leads * (name == "complement")
+    relation, leads = np.full(len(a), PLACES[name]), leads * (name == "complement")
     return Partners.of(a, b, relation, probability, leads, np.stack(counts, axis=1), np.stack(behind, axis=1))

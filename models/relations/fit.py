@@ -12,12 +12,14 @@ from scipy.special import log_softmax
 
 from models import training
 from models.relations import bins
+from models.relations.classifier import Classifier, with_paths
 from models.relations.errors import RelationsError
 from models.relations.graph import Graph
-from models.relations.learned import Relations, with_paths
 from models.relations.network import Batches, Network
 from models.relations.params import RelationsParams
-from models.relations.table import RELATIONS, PairTable
+from models.relations.standard import Standard
+from models.relations.table import PairTable
+from tandem.features.relations import RELATIONS
 
 log = logging.getLogger(__name__)
 
@@ -31,11 +33,11 @@ def fit(
     vectors: NDArray[np.floating],
     params: RelationsParams,
     graph: Graph | None = None,
-) -> Relations:
+) -> Classifier:
     """Calibrated relations of labelled pairs.
 
     Args:
-        labels: (pairs,) COMPLEMENT, SUBSTITUTE or NEITHER.
+        labels: (pairs,) places in RELATIONS.
         vectors: (products, numbers) what the products are, NaN where nothing is known; standardised here.
         graph: edges that are known when a pair is asked; the pairs themselves may be among them, see `graph`.
 
@@ -43,46 +45,40 @@ def fit(
         RelationsError: labels, products or sources do not fit or do not suffice.
     """
     _check(pairs, labels, vectors, graph)
-    held = held_out(pairs.source, params.validation_share, np.random.default_rng(params.seed))
-    if held.all() or not held.any():
+    learned, held = split(pairs, params.validation_share, np.random.default_rng(params.seed))
+    if not learned.any() or not held.any():
         raise RelationsError(
             f"{len(np.unique(pairs.source))} sources; some to learn from and some to stop on are needed"
         )
     graph = Graph.of((graph or Graph.none(len(vectors))).kinds, params.neighbours)
     whole = with_paths(pairs, graph) if params.paths else pairs
-    edges = bins.edges(whole.evidence[~held], params.bins)
+    edges = bins.edges(whole.evidence[learned], params.bins)
     training.prepare(params.seed)
     heard = Graph.none(len(vectors)) if params.messages == "none" else graph
-    network = Network(standardised(vectors), heard, edges, params)
+    standard = Standard.of(vectors)
+    network = Network(standard(vectors), heard, edges, params)
     optimizer = keras.optimizers.AdamW(params.learning_rate, weight_decay=params.weight_decay)
     network.compile(optimizer, keras.losses.SparseCategoricalCrossentropy(from_logits=True), jit_compile=False)
-    batches = Batches(whole[~held], labels[~held], heard, edges, params)
+    batches = Batches(whole[learned], labels[learned], heard, edges, params)
 
     def measured() -> NDArray[np.float64]:
-        return network.relations(graph, False).logits(whole[held])
+        return network.classifier(standard, graph, False).logits(whole[held])
 
     training.fit(network, batches, params.epochs, _callbacks(measured, labels[held], params.patience))
     temperature = calibrated(measured(), labels[held])
     log.info("temperature %.3f", temperature)
-    return replace(network.relations(graph, params.paths), temperature=temperature)
+    return replace(network.classifier(standard, graph, params.paths), temperature=temperature)
 
 
-def held_out(source: NDArray[np.integer], share: float, rng: np.random.Generator) -> NDArray[np.bool_]:
-    """(pairs,) True for all pairs of `share` of the sources, drawn by chance."""
-    sources = np.unique(source)
-    return np.isin(source, rng.permutation(sources)[: int(share * len(sources))])
+def split(pairs: PairTable, share: float, rng: np.random.Generator) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """(pairs,) twice: what is learned from, and what is held out: all pairs of `share` of the sources, by chance.
 
-
-def standardised(vectors: NDArray[np.floating]) -> NDArray[np.float32]:
-    """Each column with mean 0 and deviation 1 over what is known; what is not known is 0, no column one of 0."""
-    if not vectors.shape[1]:
-        return np.zeros((len(vectors), 1), np.float32)  # TensorFlow refuses layers without an input
-    known = np.isfinite(vectors)
-    count = np.maximum(known.sum(axis=0), 1)
-    mean = np.where(known, vectors, 0).sum(axis=0) / count
-    centred = np.where(known, vectors - mean, 0)
-    spread = np.sqrt((centred**2).sum(axis=0) / count)
-    return (centred / np.where(spread > 0, spread, 1)).astype(np.float32)
+    What leads to a source that is held out is in neither: a → b tells much of b → a.
+    """
+    sources = np.unique(pairs.source)
+    drawn = rng.permutation(sources)[: int(share * len(sources))]
+    held, led_to = (np.isin(of, drawn) for of in (pairs.source, pairs.target))
+    return ~held & ~led_to, held
 
 
 def calibrated(logits: NDArray[np.float64], labels: NDArray[np.integer]) -> float:
@@ -113,8 +109,8 @@ def _callbacks(
 def _check(pairs: PairTable, labels: NDArray[np.integer], vectors: NDArray, graph: Graph | None) -> None:
     if len(labels) != len(pairs):
         raise RelationsError(f"{len(labels)} labels for {len(pairs)} pairs")
-    if wrong := sorted(set(np.unique(labels).tolist()) - set(range(RELATIONS))):
-        raise RelationsError(f"labels {wrong}; 0 complement, 1 substitute, 2 neither fit")
+    if wrong := sorted(set(np.unique(labels).tolist()) - set(range(len(RELATIONS)))):
+        raise RelationsError(f"labels {wrong}; 0 neither, 1 complement, 2 substitute fit")
     if graph and graph.kinds[0].shape[0] != len(vectors):
         raise RelationsError(f"a graph of {graph.kinds[0].shape[0]} products and vectors of {len(vectors)}")
     index = np.concatenate([pairs.source, pairs.target])

@@ -10,10 +10,12 @@ from keras import layers, ops
 from numpy.typing import NDArray
 
 from models.relations.bins import encode
+from models.relations.classifier import BOUND, Classifier
 from models.relations.graph import Graph
-from models.relations.learned import BOUND, Relations
 from models.relations.params import RelationsParams
-from models.relations.table import RELATIONS, PairTable
+from models.relations.standard import Standard
+from models.relations.table import PairTable
+from tandem.features.relations import RELATIONS
 
 LEAST_STEPS = 30
 """Batches of an epoch at least, where there are as many pairs: few pairs make small batches."""
@@ -58,7 +60,7 @@ class Neighbours(layers.Layer):
 
 
 class Network(keras.Model):
-    """Logits of the three relations for directed pairs; `Relations` says the formula."""
+    """Logits of the three relations for directed pairs; `Classifier` says the formula."""
 
     def __init__(
         self, vectors: NDArray[np.float32], graph: Graph, edges: NDArray[np.float32], params: RelationsParams
@@ -70,7 +72,7 @@ class Network(keras.Model):
         self.known, self.edges = ops.convert_to_tensor(vectors), edges
         self.described = layers.Dense(dim, activation="silu")
         self.source, self.target, self.alike = (layers.Dense(dim) for _ in range(3))
-        self.first, self.last = layers.Dense(params.hidden, activation="silu"), layers.Dense(RELATIONS)
+        self.first, self.last = layers.Dense(params.hidden, activation="silu"), layers.Dense(len(RELATIONS))
         widths = [vectors.shape[1], dim * (2 + kinds), dim * (2 + 2 * kinds), dim * (1 + kinds)]
         widths += [edges.size + 4 * dim, params.hidden]
         for layer, width in zip(self.dense, widths, strict=True):
@@ -87,11 +89,11 @@ class Network(keras.Model):
 
     @property
     def dense(self) -> tuple[layers.Dense, ...]:
-        """The dense layers in the order of `Relations.dense`."""
+        """The dense layers in the order of `Classifier.dense`."""
         return self.described, self.source, self.target, self.alike, self.first, self.last
 
     def tables(self) -> dict[str, Any]:
-        """By field of `Relations`, what is the same for all pairs of a product."""
+        """By field of `Classifier`, what is the same for all pairs of a product."""
         described = self.described(self.known)  # (products, dim)
         sender = described + self.sender  # (products, dim)
         heard, weight = self.into.sums(sender)
@@ -125,7 +127,7 @@ class Network(keras.Model):
         alike = self.alike(ops.concatenate([x_i, near_i], axis=1)) * self.alike(ops.concatenate([x_j, near_j], axis=1))
         hidden = self.first(ops.concatenate([inputs["evidence"], source, target, source * target, alike], axis=1))
         goes, stands = ops.sum(source * target, axis=1), ops.sum(alike, axis=1)  # (batch,)
-        direct = ops.stack([goes, stands, ops.zeros_like(goes)], axis=1) / source.shape[1] ** 0.5  # (batch, 3)
+        direct = ops.stack([ops.zeros_like(goes), goes, stands], axis=1) / source.shape[1] ** 0.5  # (batch, 3)
         return direct + self.last(self.dropout(hidden, training=training))
 
     def _near(self, of: Mapping[str, Any], i: Any, j: Any, strength: Any) -> tuple[Any, Any]:
@@ -140,11 +142,11 @@ class Network(keras.Model):
     def _flat(self, messages: Any) -> Any:
         return ops.reshape(messages, (-1, self.width))
 
-    def relations(self, graph: Graph, paths: bool) -> Relations:
-        """The same in NumPy, not calibrated, with the graph that evidence is read from."""
+    def classifier(self, standard: Standard, graph: Graph, paths: bool) -> Classifier:
+        """The same in NumPy, not calibrated, with the scale of vectors and the graph that evidence is read from."""
         tables = {name: np.asarray(table) for name, table in self.tables().items()}
         dense = tuple((kernel, bias) for kernel, bias in (layer.get_weights() for layer in self.dense))
-        return Relations(graph, paths, self.messages, self.edges, tables, dense, 1.0)
+        return Classifier(standard, graph, paths, self.messages, self.edges, tables, dense, 1.0)
 
 
 class Batches:

@@ -1,5 +1,6 @@
 """Pairs of products, what is asked of them and what was counted of them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -7,10 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.relations.errors import RelationsError
-
-RELATIONS = 3
-COMPLEMENT, SUBSTITUTE, NEITHER = range(RELATIONS)
-"""Columns of probabilities, and values of labels."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +30,12 @@ class PairTable:
         if not len(source) == len(target) == len(evidence):
             raise RelationsError(f"{len(source)} sources, {len(target)} targets and {len(evidence)} rows of evidence")
         return cls(source.astype(np.int32), target.astype(np.int32), evidence.astype(np.float32))
+
+    @classmethod
+    def joined(cls, tables: Sequence["PairTable"]) -> Self:
+        """The pairs of one or more tables, one after the other."""
+        arrays = zip(*((of.source, of.target, of.evidence) for of in tables), strict=True)
+        return cls(*map(np.concatenate, arrays))
 
     def __len__(self) -> int:
         return len(self.source)

@@ -3,7 +3,7 @@
 The pairs of one product stand and fall together, so intervals resample products (antecedents) with all their pairs.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tandem.errors import EvaluationError
-from tandem.evaluation.significance import Interval, resamples_of
+from tandem.evaluation import significance
+from tandem.evaluation.significance import Interval
 
 Metric = Callable[["Ordered", NDArray[np.float64]], float]
 
@@ -98,7 +99,8 @@ def clustered(
 
     Source: the cluster bootstrap, Davison & Hinkley 1997, section 3.8.
     """
-    return _interval([partial(metric, Ordered.of(label, score))], cluster, resamples, confidence, seed)
+    figure = partial(metric, Ordered.of(label, score))
+    return significance.clustered(figure, cluster, resamples=resamples, confidence=confidence, seed=seed)
 
 
 def clustered_difference(
@@ -113,55 +115,51 @@ def clustered_difference(
     seed: int,
 ) -> Interval:
     """The same of ours - theirs on the same pairs: each resample is of the same products for both."""
-    pair = [partial(metric, Ordered.of(label, score)) for score in (ours, theirs)]
-    return _interval(pair, cluster, resamples, confidence, seed)
+    first, second = (partial(metric, Ordered.of(label, score)) for score in (ours, theirs))
 
+    def less(weight: NDArray[np.float64]) -> float:
+        return first(weight) - second(weight)
 
-def _interval(
-    metrics: Sequence[Callable[[NDArray[np.float64]], float]],
-    cluster: NDArray,
-    resamples: int,
-    confidence: float,
-    seed: int,
-) -> Interval:
-    """Of the first metric, less that of the second if there is one; resamples that leave one kind of label drop out."""
-    member = np.unique(cluster, return_inverse=True)[1].ravel()
-
-    def value(weight: NDArray[np.float64]) -> float:
-        first, *second = (metric(weight) for metric in metrics)
-        return first - sum(second)
-
-    blocks = resamples_of(int(member.max()) + 1, resamples, np.random.default_rng(seed))
-    drawn = np.array([value(counts[member].astype(np.float64)) for block in blocks for counts in block])
-    outside = (1 - confidence) / 2
-    low, high = np.nanquantile(drawn, [outside, 1 - outside])
-    return Interval(value(np.ones(len(member))), float(low), float(high))
+    return significance.clustered(less, cluster, resamples=resamples, confidence=confidence, seed=seed)
 
 
 @dataclass(frozen=True)
 class Reliability:
     """What came true of what was said, by bins of the probability; bins without pairs are left out."""
 
-    count: NDArray[np.int64]  # (bins,)
+    mass: NDArray[np.float64]  # (bins,) weight of the pairs
     said: NDArray[np.float64]  # (bins,) mean probability
     true: NDArray[np.float64]  # (bins,) share that came true
 
     @property
     def ece(self) -> float:
-        """Expected calibration error: Σ_b count_b / N · |true_b - said_b|. Source: Naeini et al. 2015."""
-        return float(self.count @ np.abs(self.true - self.said) / self.count.sum())
+        """Expected calibration error: Σ_b mass_b · |true_b - said_b| / Σ_b mass_b. Source: Naeini et al. 2015."""
+        return float(self.mass @ np.abs(self.true - self.said) / self.mass.sum())
 
 
-def reliability(label: NDArray, probability: NDArray[np.floating], bins: int = 15) -> Reliability:
-    """Bins of equal width over [0, 1].
+def reliability(
+    label: NDArray, probability: NDArray[np.floating], weight: NDArray[np.floating] | None = None, bins: int = 15
+) -> Reliability:
+    """Bins of equal mass in order of the probability, so that rare relations fill more than one; equal ones share one.
+
+    Args:
+        label: (pairs,) 0 or 1.
+        weight: (pairs,) above 0; without it all pairs weigh 1.
 
     Raises:
         EvaluationError: no pair, or a probability outside [0, 1].
+
+    Source: Nguyen & O'Connor 2015 (equal mass).
     """
     p = np.asarray(probability, np.float64)
     if not len(p) or not ((p >= 0) & (p <= 1)).all():
         raise EvaluationError(f"{len(p)} probabilities, of which {((p < 0) | (p > 1)).sum()} lie outside [0, 1]")
-    place = np.minimum((p * bins).astype(np.int64), bins - 1)
-    count = np.bincount(place, minlength=bins)
-    sums = [np.bincount(place, np.asarray(of, np.float64), bins)[count > 0] for of in (p, label)]
-    return Reliability(count[count > 0], sums[0] / count[count > 0], sums[1] / count[count > 0])
+    weight = np.ones(len(p)) if weight is None else np.asarray(weight, np.float64)
+    equal = np.unique(p, return_inverse=True)[1]
+    of_equal = np.bincount(equal, weight)  # (distinct probabilities,)
+    middle = np.cumsum(of_equal) - of_equal / 2
+    place = (bins * middle / of_equal.sum()).astype(np.int64)[equal]  # (pairs,)
+    values = np.stack([np.ones(len(p)), p, np.asarray(label, np.float64)])
+    sums = np.stack([np.bincount(place, of, bins) for of in weight * values])
+    mass, said, true = sums[:, sums[0] > 0]
+    return Reliability(mass, said / mass, true / mass)

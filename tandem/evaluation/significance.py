@@ -1,6 +1,6 @@
-"""How sure a mean over cases is: percentile bootstrap intervals, paired where two rankers meet."""
+"""How sure a figure is: percentile bootstrap intervals over cases, paired where two rankers meet, or over clusters."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +12,7 @@ BLOCK_CELLS = 4_000_000
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean and the bounds between which its resamples lie."""
+    """A mean, or another figure, and the bounds between which its resamples lie."""
 
     mean: float
     low: float
@@ -61,6 +61,35 @@ def differences(
     if ours.shape != theirs.shape:
         raise ValueError(f"{ours.shape} and {theirs.shape} cases cannot be paired")
     return intervals(ours - theirs, resamples=resamples, confidence=confidence, seed=seed)
+
+
+def clustered(
+    figure: Callable[[NDArray[np.float64]], float],
+    cluster: NDArray,
+    *,
+    resamples: int,
+    confidence: float,
+    seed: int,
+) -> Interval:
+    """A figure over all rows, and its percentile bootstrap interval over clusters, each drawn with all its rows.
+
+    Args:
+        figure: from the weight of each row (rows,) to the figure; resamples where it is NaN drop out.
+        cluster: (rows,) whatever names the cluster; at least one row.
+
+    Raises:
+        ValueError: no row.
+
+    Source: the cluster bootstrap, Davison & Hinkley 1997, section 3.8.
+    """
+    if not len(cluster):
+        raise ValueError("no case to resample")
+    member = np.unique(cluster, return_inverse=True)[1].ravel()
+    blocks = resamples_of(int(member.max()) + 1, resamples, np.random.default_rng(seed))
+    drawn = np.array([figure(counts[member].astype(np.float64)) for block in blocks for counts in block])
+    outside = (1 - confidence) / 2
+    low, high = np.nanquantile(drawn, [outside, 1 - outside])
+    return Interval(figure(np.ones(len(member))), float(low), float(high))
 
 
 def resamples_of(cases: int, resamples: int, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:

@@ -32,6 +32,8 @@ BLOCK = 65_536
 """Pairs whose vectors, or neighbours, are in memory at once."""
 
 RELATIONS = ("neither", "complement", "substitute")
+NEITHER, COMPLEMENT, SUBSTITUTE = range(len(RELATIONS))
+"""Places in RELATIONS: what labels are, and columns of probabilities."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,33 +105,38 @@ def mirrored(pairs: Pairs, values: NDArray[Value]) -> NDArray[Value]:
     return values[places.tocsc().data.astype(np.int64)]  # column by column: in order of b, then a
 
 
-def numbers(found: Evidence) -> tuple[tuple[str, ...], NDArray[np.float32]]:
+def numbers(found: Evidence, back: Evidence) -> tuple[tuple[str, ...], NDArray[np.float32]]:
     """What a network may read of each pair: names, and (pairs, names) NaN where the shop knows nothing of a kind.
 
     For each kind log(1 + n), `surprise` and the log lift, the last of n + ½; of `after` and `instead` also those of
     b → a, under the same name with `back`; and `precedence`.
+
+    Args:
+        found: any pairs a → b.
+        back: the same pairs the other way round, b → a, in the same order; directed kinds suffice.
     """
     columns: dict[str, Values] = {}
     for kind, pairs in found.items():
-        told = {"count": np.log1p(pairs.n), "surprise": surprise(pairs), "log_lift": log_lift(pairs)}
-        for name, values in told.items():
-            known = values if pairs.rows else np.full(len(pairs), np.nan)
-            columns[f"{kind}_{name}"] = known
-            if kind in DIRECTED:
-                columns[f"{kind}_{name}_back"] = mirrored(pairs, known)
-    columns["precedence"] = precedence(found)
+        ways = {"": pairs, "_back": back[kind]} if kind in DIRECTED else {"": pairs}
+        for name, of in (("count", _log_count), ("surprise", surprise), ("log_lift", log_lift)):
+            for way, counted in ways.items():
+                columns[f"{kind}_{name}{way}"] = of(counted) if counted.rows else np.full(len(counted), np.nan)
+    columns["precedence"] = precedence(found, back["after"].n)
     return tuple(columns), np.column_stack(list(columns.values())).astype(np.float32)
 
 
-def precedence(found: Evidence) -> Values:
+def _log_count(pairs: Pairs) -> Values:
+    return np.log1p(pairs.n)
+
+
+def precedence(found: Evidence, back: Values) -> Values:
     """(pairs,) how much speaks for a coming first: the order in time, and what sells without the other.
 
-    (m_ab - m_ba) / √(m_ab + m_ba) + ½ ln(n_b / n_a), m the counts of `after`, n baskets; the first is about a standard
-    normal where order says nothing, the second half the log ratio of the two confidences. Of two products that call for
-    each other it is the accessory that also sells alone.
+    (m_ab - m_ba) / √(m_ab + m_ba) + ½ ln(n_b / n_a), m the counts of `after`, those of b → a in `back`, n baskets; the
+    first is about a standard normal where order says nothing, the second half the log ratio of the two confidences. Of
+    two products that call for each other it is the accessory that also sells alone.
     """
     there, baskets = found["after"].n, found["together"]
-    back = mirrored(baskets, there)
     apart = (there - back) / np.sqrt(np.maximum(there + back, 1))
     return apart + 0.5 * np.log((baskets.of_b + 1) / (baskets.of_a + 1))
 
@@ -148,7 +155,7 @@ def _by_views(found: Evidence, level: float) -> Relations:
     shown = np.maximum(shown, mirrored(seen, shown))
     together = surprise(found["together"])
     goes = np.where(over <= 0, _q(found, ("together", "after")), 1.0)
-    like = np.where(over > 0, _symmetric_q(found, ("viewed", "instead")), 1.0)
+    like = np.where(over > 0, _q(found, ("viewed", "instead"), either_way=True), 1.0)
     return _relations(
         found,
         level,
@@ -257,16 +264,18 @@ def _chance(pairs: Pairs) -> Values:
     return strength.chance_of_more(pairs) if pairs.rows else np.ones(len(pairs))
 
 
-def _q(found: Evidence, kinds: tuple[Kind, ...]) -> Values:
-    """(pairs,) false discovery rate of the smallest p of the kinds, each p times their number (Bonferroni)."""
-    chance = np.min([_chance(found[kind]) for kind in kinds], axis=0) * len(kinds)
+def _q(found: Evidence, kinds: tuple[Kind, ...], either_way: bool = False) -> Values:
+    """(pairs,) false discovery rate of the smallest p of the kinds, each p times their number (Bonferroni).
+
+    `either_way`: the same for a → b and b → a; of directed kinds the p of both are asked for.
+    """
+    chances = [_chance(found[kind]) for kind in kinds]
+    if either_way:
+        back = [mirrored(found[kind], of) for kind, of in zip(kinds, chances, strict=True) if kind in DIRECTED]
+        chances = [*chances, *back]
+    chance = np.min(chances, axis=0) * len(chances)
     asked = max(strength.hypotheses(found[kind]) for kind in kinds)
     return strength.false_discovery_rate(chance, max(asked, len(chance)))
-
-
-def _symmetric_q(found: Evidence, kinds: tuple[Kind, ...]) -> Values:
-    q = _q(found, kinds)
-    return np.minimum(q, mirrored(found["together"], q))
 
 
 def _chance_of_need(dataset: Dataset, found: Evidence, kind: Literal["together", "after"]) -> Values:
@@ -300,5 +309,6 @@ def _either(pairs: Pairs) -> Values:
 def _relations(found: Evidence, level: float, **values: Values) -> Relations:
     pairs = found["together"]
     believed = [values["complement_q"] <= level, values["substitute_q"] <= level]
-    kind = np.select(believed, [1, 2], 0).astype(np.int8)
-    return Relations(pairs.a, pairs.b, forward=precedence(found), kind=kind, **values)
+    kind = np.select(believed, [COMPLEMENT, SUBSTITUTE], NEITHER).astype(np.int8)
+    forward = precedence(found, mirrored(pairs, found["after"].n))
+    return Relations(pairs.a, pairs.b, forward=forward, kind=kind, **values)

@@ -52,6 +52,15 @@ def test_a_score_is_the_larger_of_the_two_directions(shop: Shop) -> None:
     assert shop.spread(shop.relations.complement, -9.0).tolist() == [1, 2, -9, 1, -9, 1]
 
 
+def test_a_direction_is_right_wrong_or_not_told(shop: Shop) -> None:
+    """Of 1 → 2 it is told, of 1 → 3 it is not; 4 → 1, which nobody planted, does not count."""
+    first = np.zeros((6, 6))
+    first[1, 2], first[2, 1], first[4, 1] = 1, -1, 1
+    assert shop.directed(shop.warm, first) == 0.75
+    assert shop.directed(shop.warm, -first) == 0.25
+    assert shop.directed(shop.warm[::-1], first) == 0.75
+
+
 def test_believed_pairs_count_once_and_by_what_they_are(shop: Shop) -> None:
     assert list(evidence.believed([shop, shop])) == [
         "complements: 2 planted, 0 of the other kind, 2 called for by one antecedent, 0 neither, "

@@ -1,13 +1,16 @@
 """Measures of the benchmark of relations beside scikit-learn's; lists to pairs; what may be known of them."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from benchmarks import relations as benchmark
 from benchmarks import relations_peers as peers
 from benchmarks.relations_data import Lists, counted
-from models.relations.table import COMPLEMENT, SUBSTITUTE
+from tandem.features.relations import COMPLEMENT, SUBSTITUTE
 
 
 @pytest.fixture(scope="module")
@@ -20,9 +23,7 @@ def judged() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def test_auc_is_that_of_scikit_learn(judged) -> None:
     score, label, _ = judged
-    weight = np.random.default_rng(1).integers(4, size=len(score))
     assert peers.auc(score, label) == pytest.approx(roc_auc_score(label, score))
-    assert peers.auc(score, label, weight) == pytest.approx(roc_auc_score(label, score, sample_weight=weight))
 
 
 def test_auc_within_is_the_mean_over_antecedents(judged) -> None:
@@ -32,22 +33,23 @@ def test_auc_within_is_the_mean_over_antecedents(judged) -> None:
     assert peers.within(score, label, source) == pytest.approx(expected)
 
 
-def test_pairs_of_one_antecedent_are_drawn_together() -> None:
-    """Two antecedents: a resample holds the first only, the second only, or both, so the mean is 0, 1 or 1/2."""
-    source, value = np.repeat([4, 9], [10, 10]), np.repeat([0.0, 1.0], [10, 10])
-    found = set()
-
-    def mean(weight: np.ndarray) -> float:
-        found.add(round(float(weight @ value / weight.sum()), 6))
-        return float(weight @ value / weight.sum())
-
-    assert peers.interval(mean, source) == (0, 1)
-    assert found == {0, 0.5, 1}
+def test_log_loss_is_that_of_the_book() -> None:
+    """A substitute held for one by 1/4, a complement by 1/2: (ln 4 + ln 2) / 2."""
+    assert peers.log_loss(np.array([0.25, 0.5]), np.array([True, False])) == pytest.approx(np.log(8) / 2)
 
 
-def test_calibration_error_worked_by_hand() -> None:
-    """Fifteen pairs, a bin each: said 1/2 of all, a third right: off by 1/2 everywhere."""
-    assert peers.ece(np.full(15, 0.5), np.arange(15) % 3 // 2) == pytest.approx(0.5)
+def test_cards_that_are_asked_of_were_not_learned_from() -> None:
+    """All pairs of thirty products; unseen as sources, or in both roles."""
+    rng = np.random.default_rng(0)
+    shop = SimpleNamespace(brand=np.zeros(30))
+    source, target = np.nonzero(rng.random((30, 30)) < 0.5)
+    folds = benchmark.unseen_antecedents(shop, source, target, 7)
+    assert sorted(np.concatenate([asked for _, asked in folds]).tolist()) == list(range(len(source)))
+    for learned, asked in folds:
+        assert not set(source[learned]) & set(source[asked])
+    for learned, asked in benchmark.unseen_products(shop, source, target, 7):
+        assert len(asked)
+        assert not {*source[learned], *target[learned]} & {*source[asked], *target[asked]}
 
 
 def test_what_stands_in_both_lists_is_asked_of_neither() -> None:

@@ -33,6 +33,7 @@ from tandem.features.dataset import Dataset
 from tandem.features.demand import Demand
 from tandem.features.histories import Histories
 from tandem.features.partners import Partners
+from tandem.features.relations import COMPLEMENT, SUBSTITUTE
 from tandem.features.vocabulary import Vocabulary
 from tandem.params import CountingParams, FeaturesParams
 from tandem.privacy import pseudonyms
@@ -63,7 +64,6 @@ ORDERS = [  # user, day, products; demand of the last 7 days: cable 3, phone-a 3
 ]
 
 
-COMPLEMENT, SUBSTITUTE = 1, 2
 LIKENESS = (0, 0, 0, 0, 0, 0)
 PARTNERS = [  # asked, partner, relation, probability, first, counts in order of partners.COUNTS, users behind each
     ("phone-a", "case-a", COMPLEMENT, 0.9, 1, (2, 1, 0, 3, 0, 0), (2, 1, 0, 2, 0, 0)),

@@ -29,14 +29,13 @@ def test_the_manifest_says_what_it_was_made_from(counted, folder: str) -> None:
     assert manifest["code"] == code_hash()
 
 
-@pytest.mark.parametrize("folder", WINDOWS)
-def test_partners_ship_with_rankers_that_say_what_goes_with_a_product(counted, folder: str) -> None:
-    window, _ = WINDOWS[folder]
-    made = files.hash_file(counted.relations / window / "partners.npz")
-    for path in getattr(counted, folder).joinpath("counting").iterdir():
+def test_partners_ship_with_rankers_that_say_what_goes_with_a_product(counted) -> None:
+    made = files.hash_file(counted.relations / "final" / "partners.npz")
+    for path in (counted.releases / "counting").iterdir():
         shipped = path / "state" / "partners.npz"
         assert shipped.exists() == ("related" in release.read_manifest(path)["tasks"])
         assert not shipped.exists() or files.hash_file(shipped) == made
+    assert not any(counted.trials.rglob("partners.npz"))
 
 
 def test_a_release_makes_the_choices_of_its_trial(counted) -> None:

@@ -1,4 +1,4 @@
-"""The stage `relate`: partners of both windows, and an honest word on what they rest on."""
+"""The stage `relate`: partners, and an honest word on what they rest on."""
 
 import hashlib
 import shutil
@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models.relations.learned import Relations
 from stages import features, relate, split
 from tandem import demo, files
 from tandem.data import canonical, schema
@@ -22,18 +21,16 @@ from tandem.params import IngestParams
 def test_without_enough_labels_partners_are_what_counts_prove(related) -> None:
     report = files.read_json(related.root / "reports" / "relations.json")
     assert report["learned"] == []
-    assert not (related.relations / "network").exists()
-    for window in ("trial", "final"):
-        partners = Partners.read(related.relations / window / "partners.npz")
-        assert np.isnan(partners.probability).all()
-        told = label(Dataset.read(related.features / window))
-        for place, name in enumerate(RELATIONS[1:], 1):
-            kept = partners.relation == place
-            believed = told.kind == place
-            found = set(zip(partners.a[kept].tolist(), partners.b[kept].tolist(), strict=True))
-            assert found == set(zip(told.a[believed].tolist(), told.b[believed].tolist(), strict=True))
-            assert report[window][name]["pairs"] == kept.sum()
-        assert report[window]["complement"]["pairs"] > 0
+    partners = Partners.read(related.relations / "final" / "partners.npz")
+    assert np.isnan(partners.probability).all()
+    told = label(Dataset.read(related.features / "final"))
+    for place, name in enumerate(RELATIONS[1:], 1):
+        kept = partners.relation == place
+        believed = told.kind == place
+        found = set(zip(partners.a[kept].tolist(), partners.b[kept].tolist(), strict=True))
+        assert found == set(zip(told.a[believed].tolist(), told.b[believed].tolist(), strict=True))
+        assert report["final"][name]["pairs"] == kept.sum()
+    assert report["final"]["complement"]["pairs"] > 0
 
 
 @pytest.fixture(scope="module")
@@ -72,13 +69,11 @@ def test_planted_complements_are_found_with_their_direction(home: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_report_and_the_network_are_of_both_relations(home: Path) -> None:
+def test_both_relations_are_learned(home: Path) -> None:
     report = files.read_json(home / "relations.json")
     assert report["learned"] == ["complement", "substitute"]
     for part, share in (("met", 0.5), ("never_met", 0.8)):
         assert report["tested"][part]["log_loss"] < share * report["tested"][part]["log_loss_of_shares"]
-    known = Dataset.read(home / "features" / "final")
-    assert len(Relations.load(home / "relations" / "network").tables["described"]) == known.vocabulary.size
 
 
 @pytest.mark.slow

@@ -65,7 +65,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, root: Path) -> Path:
     for window in ("trial", "final"):
         text, picture = np.eye(7, 3, dtype=np.float32), np.full((7, 1), np.nan, np.float32)
         files.write_arrays(tmp_path / "vectors" / f"{window}.npz", text=text, picture=picture)
-        Partners.none().write(tmp_path / "relations" / window / "partners.npz")
+    Partners.none().write(tmp_path / "relations" / "final" / "partners.npz")
     return tmp_path
 
 

@@ -8,7 +8,8 @@ import pytest
 from numpy.typing import NDArray
 
 from models.relations.params import RelationsParams
-from models.relations.table import COMPLEMENT, NEITHER, SUBSTITUTE, PairTable
+from models.relations.table import PairTable
+from tandem.features.relations import COMPLEMENT, NEITHER, SUBSTITUTE
 
 PARAMS = {
     "dim": 8,

@@ -85,14 +85,31 @@ def test_what_cannot_be_told_apart_is_refused(label: list, score: list, told: st
 
 
 def test_each_bin_is_held_against_its_own_share() -> None:
-    """Ten pairs at .25, three of them true: .05 off; thirty at .95, all true: .05 off; the top end is a bin's."""
+    """P = k / 14 for two pairs each, one of them true: |k / 14 - 1/2| sums to 2 (1 + … + 7) / 14 = 4 over the bins.
+
+    Over all together the mean of P is that of the true ones, 1/2: faults of different bins do not make up for each
+    other.
+    """
+    p = np.repeat(np.arange(15) / 14, 2)
+    label = np.tile([0, 1], 15)
+    mixed = np.random.default_rng(3).permutation(30)
+    found = reliability(label[mixed], p[mixed])
+    assert found.mass.tolist() == [2] * 15
+    assert found.said == pytest.approx(np.arange(15) / 14)
+    assert found.true.tolist() == [0.5] * 15
+    assert found.ece == pytest.approx(4 / 15)
+
+
+def test_equal_probabilities_are_judged_together_and_each_pair_by_its_weight() -> None:
+    """Ten pairs at .25, three true; thirty at .95 and ten at 1, all true; of those at .25 each stands for three."""
     p = np.repeat([0.25, 0.95, 1.0], [10, 30, 10])
-    label = np.repeat([1, 0, 1, 1], [3, 7, 30, 10])
-    found = reliability(label, p, bins=10)
-    assert found.count.tolist() == [10, 40]
-    assert found.true.tolist() == [0.3, 1.0]
-    assert found.said == pytest.approx([0.25, (30 * 0.95 + 10) / 40])
-    assert found.ece == pytest.approx((10 * 0.05 + 40 * (1 - (30 * 0.95 + 10) / 40)) / 50)
+    label = np.repeat([1, 0, 1], [3, 7, 40])
+    weight = np.repeat([3.0, 1.0], [10, 40])
+    found = reliability(label, p, weight, bins=10)
+    assert found.mass.tolist() == [30, 30, 10]
+    assert found.true == pytest.approx([0.3, 1, 1])
+    assert found.said == pytest.approx([0.25, 0.95, 1])
+    assert found.ece == pytest.approx((30 * 0.05 + 30 * 0.05) / 70)
 
 
 @pytest.mark.parametrize("p", [[], [0.5, 1.2], [-0.1]])

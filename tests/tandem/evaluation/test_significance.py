@@ -6,7 +6,7 @@ from hypothesis.extra.numpy import arrays
 from scipy.stats import bootstrap
 
 from tandem.evaluation import significance
-from tandem.evaluation.significance import difference, intervals
+from tandem.evaluation.significance import clustered, difference, intervals
 
 HOW = {"resamples": 1000, "confidence": 0.95, "seed": 7}
 
@@ -55,8 +55,24 @@ def test_the_same_seed_gives_the_same_bounds_however_memory_is_cut(monkeypatch: 
 def test_nothing_to_resample_is_refused() -> None:
     with pytest.raises(ValueError, match="no case"):
         intervals(np.zeros((0, 1)), **HOW)
+    with pytest.raises(ValueError, match="no case"):
+        clustered(np.sum, np.zeros(0), **HOW)
 
 
 def test_different_cases_cannot_be_paired() -> None:
     with pytest.raises(ValueError, match="cannot be paired"):
         difference(np.zeros(3), np.zeros(4), **HOW)
+
+
+def test_rows_of_one_cluster_are_drawn_together() -> None:
+    """Two clusters: a resample holds the first only, the second only, or both, so the mean is 0, 1 or 1/2."""
+    cluster, value = np.repeat([4, 9], [10, 10]), np.repeat([0.0, 1.0], [10, 10])
+    seen = set()
+
+    def mean(weight: np.ndarray) -> float:
+        seen.add(round(float(weight @ value / weight.sum()), 6))
+        return float(weight @ value / weight.sum())
+
+    found = clustered(mean, cluster, **HOW)
+    assert (found.mean, found.low, found.high) == (0.5, 0, 1)
+    assert seen == {0, 0.5, 1}

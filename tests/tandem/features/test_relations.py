@@ -99,15 +99,16 @@ def test_the_phone_comes_first(browsed: Dataset) -> None:
 
 def test_scores_of_substitutes_are_the_same_in_both_directions(browsed: Dataset) -> None:
     found = relations.label(browsed)
-    score = dict(zip(_pairs(found, browsed), found.substitute, strict=True))
-    assert all(score[pair] == score[pair[::-1]] for pair in score)
+    for values in (found.substitute, found.substitute_q):
+        of = dict(zip(_pairs(found, browsed), values, strict=True))
+        assert all(of[pair] == of[pair[::-1]] for pair in of)
     back = relations.mirrored(relations.evidence(browsed)["after"], found.forward)
     np.testing.assert_allclose(back, -found.forward, atol=1e-12)
 
 
 def test_numbers_of_pairs_by_hand(bought: Dataset, browsed: Dataset) -> None:
     found = relations.evidence(browsed)
-    names, numbers = relations.numbers(found)
+    names, numbers = relations.numbers(found, turned(found))
     table = dict(zip(names, numbers.T, strict=True))
     pairs = _pairs(relations.label(browsed), browsed)
     there, back = pairs.index(("p0", "c0")), pairs.index(("c0", "p0"))
@@ -117,9 +118,15 @@ def test_numbers_of_pairs_by_hand(bought: Dataset, browsed: Dataset) -> None:
     by_chance = of.of_a[there] * of.of_b[there] / of.rows
     assert table["viewed_log_lift"][there] == pytest.approx(np.log((of.n[there] + 0.5) / (by_chance + 0.5)), rel=1e-5)
     assert np.isfinite(numbers).all()
-    names, numbers = relations.numbers(relations.evidence(bought))
+    found = relations.evidence(bought)
+    names, numbers = relations.numbers(found, turned(found))
     unknown = {name for name, of in zip(names, numbers.T, strict=True) if np.isnan(of).all()}
     assert unknown == {name for name in names if name.startswith(("viewed", "instead"))}
+
+
+def turned(found: relations.Evidence) -> relations.Evidence:
+    """Of all pairs a → b what was counted of b → a."""
+    return {kind: relations.at(pairs, pairs.b, pairs.a) for kind, pairs in found.items()}
 
 
 def _pairs(found: Relations, known: Dataset) -> list[tuple[str, str]]:

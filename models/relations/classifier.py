@@ -1,9 +1,8 @@
 """What was learned of relations, and probabilities from it in NumPy, without TensorFlow."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Self
+from dataclasses import dataclass, replace
+from typing import Protocol, Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -13,31 +12,37 @@ from scipy.special import expit, softmax
 from models.relations.bins import encode
 from models.relations.errors import RelationsError
 from models.relations.graph import CHUNK, Graph
+from models.relations.standard import Standard
 from models.relations.table import PairTable
-from tandem import files
 
 BOUND = 3.0
 """Of the logits of attention: no neighbour weighs more than e ** 6 times another."""
-VERSION = 1
-"""Of this code's probabilities; a change that alters them takes the next number."""
-MADE = "relations.npz"
 DENSE = ("described", "source", "target", "alike", "first", "last")
 
 Array = NDArray[np.float32]
 
 
+class Rows(Protocol):
+    """Rows that are made when asked for; an array has them ready."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: slice, /) -> Array: ...
+
+
 @dataclass(frozen=True, eq=False)
-class Relations:
-    """P(complement), P(substitute), P(neither) = softmax(z / temperature) of a directed pair i → j:
+class Classifier:
+    """P(neither), P(complement), P(substitute) = softmax(z / temperature) of a directed pair i → j:
 
     near_i = Σ_t w_it e_t / (1 + Σ_t w_it) by kind of edge into i, near_j the same without i, told_j out of j
     s = S [x_i, own_i, near_i],  t = T [x_j, own_j, near_j, told_j],  a = A [x_i, near_i] ∘ A [x_j, near_j]
-    z = L silu(F [evidence, s, t, s ∘ t, a]) + [s · t, Σ a, 0] / √dim
+    z = L silu(F [evidence, s, t, s ∘ t, a]) + [0, s · t, Σ a] / √dim
 
     x is made of what the product is, own is its vector in the role, 0 for one that no pair taught. What vectors say of
     complements has a direction, what they say of substitutes has none; the evidence may have.
     """
 
+    standard: Standard  # of what products are
     graph: Graph
     paths: bool  # whether the graph's own evidence is read beside the table's
     messages: bool  # whether neighbours are heard
@@ -47,7 +52,7 @@ class Relations:
     temperature: float
 
     def probabilities(self, pairs: PairTable) -> NDArray[np.float64]:
-        """(pairs, 3) in order of `table`; rows sum to 1.
+        """(pairs, 3) in order of RELATIONS; rows sum to 1.
 
         Raises:
             RelationsError: a product or a column of evidence that was not there in training, or one fewer.
@@ -61,6 +66,21 @@ class Relations:
         parts = [self._logits(whole[n : n + CHUNK]) for n in range(0, len(pairs), CHUNK)]
         return np.concatenate([np.zeros((0, len(self.dense[-1][1]))), *parts])
 
+    def over(self, products: NDArray[np.integer], vectors: Rows) -> Self:
+        """The same for more products: each described by what it is, and as before where more was learned of it.
+
+        Args:
+            products: (products learned of,) their places among all.
+            vectors: (products, numbers) of all, as in training; a slice of them is made at a time.
+        """
+        size, (kernel, bias) = len(vectors), self.dense[DENSE.index("described")]
+        parts = (self.standard(vectors[n : n + CHUNK]) @ kernel + bias for n in range(0, size, CHUNK))
+        described = np.concatenate([z * expit(z) for z in parts])  # (products, dim)
+        tables = {name: _scattered(table, products, size) for name, table in self.tables.items()}
+        cells = ((kind.data, tuple(products[of] for of in kind.tocoo().coords)) for kind in self.graph.kinds)
+        graph = Graph.of([sp.csr_array(of, shape=(size, size)) for of in cells])
+        return replace(self, graph=graph, tables=tables | {"described": described})
+
     def _logits(self, pairs: PairTable) -> NDArray[np.float64]:
         of, i, j = self.tables, pairs.source, pairs.target
         layer = dict(zip(DENSE, self.dense, strict=True))
@@ -70,7 +90,7 @@ class Relations:
         alike = _dense([of["described"][i], near_i], layer["alike"])
         alike = alike * _dense([of["described"][j], near_j], layer["alike"])  # (pairs, dim)
         hidden = _dense([encode(pairs.evidence, self.edges), source, target, source * target, alike], layer["first"])
-        direct = np.stack([(source * target).sum(axis=1), alike.sum(axis=1), np.zeros(len(i))], axis=1)
+        direct = np.stack([np.zeros(len(i)), (source * target).sum(axis=1), alike.sum(axis=1)], axis=1)
         return np.asarray(direct / source.shape[1] ** 0.5 + _dense([hidden * expit(hidden)], layer["last"]), np.float64)
 
     def _near(self, pairs: PairTable) -> tuple[Array, Array]:
@@ -92,51 +112,12 @@ class Relations:
         if pairs.evidence.shape[1] != wanted:
             raise RelationsError(f"{pairs.evidence.shape[1]} columns of evidence; learned of {wanted}")
 
-    def save(self, folder: Path) -> None:
-        """Write everything below `folder`."""
-        arrays: dict[str, Any] = {
-            "version": VERSION,
-            "kinds": len(self.graph),
-            "paths": self.paths,
-            "messages": self.messages,
-        }
-        arrays |= {"edges": self.edges, "temperature": self.temperature}
-        arrays |= {f"table_{name}": table for name, table in self.tables.items()}
-        for name, (kernel, bias) in zip(DENSE, self.dense, strict=True):
-            arrays |= {f"kernel_{name}": kernel, f"bias_{name}": bias}
-        for n, kind in enumerate(self.graph.kinds):
-            cells = kind.tocoo()
-            arrays |= {f"edge_{n}": np.stack(cells.coords).astype(np.int32), f"strength_{n}": cells.data}
-        files.write_arrays(folder / MADE, **arrays)
 
-    @classmethod
-    def load(cls, folder: Path) -> Self:
-        """What `save` wrote; nothing in it is executed.
-
-        Raises:
-            RelationsError: nothing was saved there, or by other code.
-        """
-        try:
-            of = files.read_arrays(folder / MADE)
-            if of["version"] != VERSION:
-                raise RelationsError(f"{folder} was made with version {of['version']}; here is {VERSION}: fit again")
-            tables = {name.removeprefix("table_"): of[name] for name in of if name.startswith("table_")}
-            shape = (len(tables["described"]),) * 2
-            kinds = [
-                sp.csr_array((of[f"strength_{n}"], tuple(of[f"edge_{n}"])), shape=shape) for n in range(of["kinds"])
-            ]
-            dense = tuple((of[f"kernel_{name}"], of[f"bias_{name}"]) for name in DENSE)
-            return cls(
-                Graph.of(kinds),
-                bool(of["paths"]),
-                bool(of["messages"]),
-                of["edges"],
-                tables,
-                dense,
-                float(of["temperature"]),
-            )
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise RelationsError(f"{folder} holds no relations: {error}") from error
+def _scattered(table: Array, products: NDArray[np.integer], size: int) -> Array:
+    """(size, …) the rows of `table` at their products, 0 elsewhere."""
+    found = np.zeros((size, *table.shape[1:]), table.dtype)
+    found[products] = table
+    return found
 
 
 def with_paths(pairs: PairTable, graph: Graph) -> PairTable:
