@@ -58,28 +58,8 @@ def known_at(events: pd.DataFrame, products: pd.DataFrame, at: pd.Timestamp) -> 
 def asked_at(known: Dataset, events: pd.DataFrame, at: pd.Timestamp) -> dict[str, Cases]:
     """What the month after says of each view, of consequents that were sold before."""
     window = events[(events["time"] >= at) & (events["time"] < at + pd.DateOffset(months=1))]
-    return {view: warm(of, known) for view, of in cases.views("related", known, window, min_count=MIN_COUNT).items()}
-
-
-def warm(of: Cases, known: Dataset) -> Cases:
-    """Only products that were sold before may be answered."""
-    met = known.products.met.astype(np.float64)[None]
-    truth = sp.csr_array(of.truth.multiply(met))
-    truth.eliminate_zeros()
-    masked = sp.csr_array(of.masked + sp.csr_array(np.tile(1 - met, (len(of), 1))))
-    return replace(of, truth=truth, masked=masked).take(np.flatnonzero(np.diff(truth.indptr)))
-
-
-def both(of: dict[str, Cases]) -> Cases:
-    """The cases of all views, one below the other."""
-    asked = np.concatenate([one.histories.product for one in of.values()])
-    first = next(iter(of.values()))
-    return Cases(
-        histories.of_products(asked, first.histories.products, first.demand.as_of_us),
-        first.demand,
-        sp.csr_array(sp.vstack([one.truth for one in of.values()])),
-        sp.csr_array(sp.vstack([one.masked for one in of.values()])),
-    )
+    found = cases.views("related", known, window, min_count=MIN_COUNT)
+    return {view: known_products(of, known.products.met) for view, of in found.items()}
 
 
 def of_cut(events: pd.DataFrame, products: pd.DataFrame, at: pd.Timestamp) -> dict[str, dict[str, Values]]:
@@ -98,15 +78,18 @@ def of_cut(events: pd.DataFrame, products: pd.DataFrame, at: pd.Timestamp) -> di
         "minilm x popularity^.3": Plain(tempered),
     }
     counting, params = CountingParams.read().model_copy(update={"asymmetry": ASYMMETRY}), BlendParams.read()
-    for name, on in {
-        **{f"blend for {NAMES[v]}": of for v, of in chosen_on.items()},
-        "one blend": both(chosen_on),
-    }.items():
-        parts = [
-            Component(CosineOfLike(counting), of_content=True),
-            Component(NearText(counting), logs=False, of_content=True),
-        ]
-        made[name] = Blend(parts, params).fit(trial, on).refit(known)
+    few = params.model_copy(update={"max_cases": MAX_CASES})
+    hidden = few.model_copy(update={"newcomers": params.newcomers.model_copy(update={"cuts": 0})})
+    first = Component(CosineOfLike(counting), of_content=True)
+    words, number = (
+        Component(kind(counting), logs=False, of_content=True) for kind in (NearText, NearNumber)
+    )
+    for name, parts, of in (
+        ("blend, known products hidden", (first, words, number), hidden),
+        ("blend without numbers", (first, words), few),
+        (OURS, (first, words, number), few),
+    ):
+        made[name] = Blend(parts, of).fit(trial, chosen_on["together"]).refit(known)
     found: dict[str, dict[str, Values]] = {}
     for view, of in asked.items():
         cold = of.take(np.flatnonzero(~known.products.met[of.histories.product]))
@@ -130,7 +113,7 @@ def main() -> None:
     for view, of in pooled.items():
         print(f"\n{NAMES[view]}: {len(of['one blend'])} cases")
         for name in of:
-            less = difference(of["one blend"][:, NDCG], of[name][:, NDCG], **BOOTSTRAP)
+            less = difference(of[OURS][:, NDCG], of[name][:, NDCG], **BOOTSTRAP)
             print(f"one blend less {name}: NDCG@10 {less.mean:+.3f} [{less.low:+.3f}, {less.high:+.3f}]")
 
 
