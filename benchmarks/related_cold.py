@@ -3,14 +3,15 @@
     python -m benchmarks.related_cold
 
 Cuts at the 1st of February to November 2011, judged by the month after each: relevant from 3 later baskets on, among
-products that were sold before. T1 and T2 as in `benchmarks.related`. One model stands for both: the same order is judged by T1 and by T2.
-The blend has learned from products that were new before the cut, or, for comparison, from known products whose baskets
-are hidden. Cases of all cuts are pooled; intervals: 95 %, bootstrap over cases.
+products that were sold before. T1 and T2 as in `benchmarks.related`. One model stands for both: the same order is
+judged by T1 and by T2. The blend has learned from products that were new before the cut, or, for comparison, from known
+products whose baskets are hidden. Cases of all cuts are pooled; intervals: 95 %, bootstrap over cases.
 """
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -32,6 +33,7 @@ from tandem.params import BlendParams, CountingParams, EmbedParams
 from tandem.ranking.blend import Blend, Component
 from tandem.ranking.content import CosineOfLike, NearNumber, NearText
 from tandem.ranking.newcomers import known_products
+from tandem.ranking.ranker import Ranker
 from tandem.settings import quiet
 
 MONTHS = pd.date_range("2011-01-01", "2011-11-01", freq="MS", tz="UTC")
@@ -68,6 +70,20 @@ def asked_at(known: Dataset, events: pd.DataFrame, at: pd.Timestamp) -> dict[str
     return {view: known_products(of, known.products.met) for view, of in found.items()}
 
 
+def blends() -> dict[str, Blend]:
+    """By name, not fitted."""
+    counting = CountingParams.read().model_copy(update={"asymmetry": ASYMMETRY})
+    params = BlendParams.read().model_copy(update={"max_cases": MAX_CASES})
+    hidden = params.model_copy(update={"newcomers": params.newcomers.model_copy(update={"cuts": 0})})
+    like = Component(CosineOfLike(counting), of_content=True)
+    words, number = (Component(kind(counting), logs=False, of_content=True) for kind in (NearText, NearNumber))
+    return {
+        "blend, known products hidden": Blend((like, words, number), hidden),
+        "blend without numbers": Blend((like, words), params),
+        OURS: Blend((like, words, number), params),
+    }
+
+
 def of_cut(
     trial: Dataset, chosen_on: dict[str, Cases], known: Dataset, asked: dict[str, Cases], products: pd.DataFrame
 ) -> dict[str, dict[str, Values]]:
@@ -84,26 +100,17 @@ def of_cut(
     def tempered(rows: NDArray[np.integer], demand: Demand) -> NDArray[np.floating]:
         return np.maximum(near[rows] @ near.T, 0.0) * (demand.last(DAYS) + 1.0) ** EXPONENT
 
-    made = {
+    made: dict[str, Plain | Blend] = {
         "popular_30d": Plain(lambda rows, demand: np.tile(demand.last(DAYS), (len(rows), 1))),
         "minilm": Plain(lambda rows, demand: near[rows] @ near.T),
         "minilm x popularity^.3": Plain(tempered),
     }
-    counting, params = CountingParams.read().model_copy(update={"asymmetry": ASYMMETRY}), BlendParams.read()
-    few = params.model_copy(update={"max_cases": MAX_CASES})
-    hidden = few.model_copy(update={"newcomers": params.newcomers.model_copy(update={"cuts": 0})})
-    first = Component(CosineOfLike(counting), of_content=True)
-    words, number = (Component(kind(counting), logs=False, of_content=True) for kind in (NearText, NearNumber))
-    for name, parts, of in (
-        ("blend, known products hidden", (first, words, number), hidden),
-        ("blend without numbers", (first, words), few),
-        (OURS, (first, words, number), few),
-    ):
-        made[name] = Blend(parts, of).fit(trial, chosen_on["together"]).refit(known)
+    made |= {name: one.fit(trial, chosen_on["together"]).refit(known) for name, one in blends().items()}
     found: dict[str, dict[str, Values]] = {}
     for view, of in asked.items():
-        cold = of.take(np.flatnonzero(~known.products.met[of.histories.product]))
-        found[view] = {name: judged(rank(ranker, cold, PLACES), cold.truth) for name, ranker in made.items()}
+        new = of.take(np.flatnonzero(~known.products.met[of.histories.product]))
+        ranked = {name: rank(cast(Ranker, ranker), new, PLACES) for name, ranker in made.items()}
+        found[view] = {name: judged(of_new, new.truth) for name, of_new in ranked.items()}
     return found
 
 

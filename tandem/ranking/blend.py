@@ -31,8 +31,8 @@ from tandem.params import BlendParams
 from tandem.ranking.content import CosineOfLike, NearNumber, NearPicture, NearText, SameBrand, SameCategory
 from tandem.ranking.ease import BasketEase
 from tandem.ranking.logit import Choices, Weights, fit_weights
-from tandem.ranking.newcomers import backtests
 from tandem.ranking.neighbours import CoCount, WeightedCosine
+from tandem.ranking.newcomers import backtests
 from tandem.ranking.ranker import Ranker, top_k
 
 log = logging.getLogger(__name__)
