@@ -9,8 +9,9 @@ products whose baskets are hidden. Cases of all cuts are pooled; intervals: 95 %
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import cast
 
 import numpy as np
@@ -29,10 +30,10 @@ from tandem.features import dataset, text
 from tandem.features.dataset import Dataset
 from tandem.features.demand import Demand
 from tandem.features.histories import Histories
-from tandem.params import BlendParams, CountingParams, EmbedParams
+from tandem.params import BlendParams, CountingParams, EmbedParams, NewcomerParams
 from tandem.ranking.blend import Blend, Component
 from tandem.ranking.content import CosineOfLike, NearNumber, NearText
-from tandem.ranking.newcomers import known_products
+from tandem.ranking.newcomers import backtests, known_products
 from tandem.ranking.ranker import Ranker
 from tandem.settings import quiet
 
@@ -42,6 +43,7 @@ MIN_COUNT, DAYS, EXPONENT, ASYMMETRY = 3, 30, 0.3, (0.7,)
 MAX_CASES = 200  # of weights that known products are asked with; no known product is asked about here
 NGRAMS_DIM = 256  # of 64 in params.yaml too much is lost of short titles
 OURS = "one blend"
+MAX_KEPT = 24  # learned of so many datasets are in memory
 
 
 @dataclass(frozen=True)
@@ -70,17 +72,51 @@ def asked_at(known: Dataset, events: pd.DataFrame, at: pd.Timestamp) -> dict[str
     return {view: known_products(of, known.products.met) for view, of in found.items()}
 
 
+class RememberingBlend(Blend):
+    """The blend, for which two rows of the table and the next cut need the same newcomers."""
+
+    def newcomers(self, dataset: Dataset) -> Iterable[tuple[Dataset, Cases]]:
+        """Found once."""
+        return newcomers(dataset, self.params.newcomers)
+
+
+@lru_cache(maxsize=4)
+def newcomers(known: Dataset, params: NewcomerParams) -> list[tuple[Dataset, Cases]]:
+    """As `backtests`."""
+    return list(backtests(known, params))
+
+
+class RememberedLike(CosineOfLike):
+    """The same, of which several blends need what was learned of one dataset."""
+
+    def learn(self, dataset: Dataset) -> dict[str, NDArray]:
+        """Learned once: there is one asymmetry, so nothing to choose."""
+        return remembered(dataset, super().learn)
+
+
+KEPT: dict[Dataset, dict[str, NDArray]] = {}
+
+
+def remembered(known: Dataset, learn: Callable[[Dataset], dict[str, NDArray]]) -> dict[str, NDArray]:
+    """What was learned of the dataset; the oldest gives way."""
+    if known not in KEPT:
+        KEPT[known] = learn(known)
+        if len(KEPT) > MAX_KEPT:
+            del KEPT[next(iter(KEPT))]
+    return KEPT[known]
+
+
 def blends() -> dict[str, Blend]:
     """By name, not fitted."""
     counting = CountingParams.read().model_copy(update={"asymmetry": ASYMMETRY})
     params = BlendParams.read().model_copy(update={"max_cases": MAX_CASES})
     hidden = params.model_copy(update={"newcomers": params.newcomers.model_copy(update={"cuts": 0})})
-    like = Component(CosineOfLike(counting), of_content=True)
+    like = Component(RememberedLike(counting), of_content=True)
     words, number = (Component(kind(counting), logs=False, of_content=True) for kind in (NearText, NearNumber))
     return {
-        "blend, known products hidden": Blend((like, words, number), hidden),
-        "blend without numbers": Blend((like, words), params),
-        OURS: Blend((like, words, number), params),
+        "blend, known products hidden": RememberingBlend((like, words, number), hidden),
+        "blend without numbers": RememberingBlend((like, words), params),
+        OURS: RememberingBlend((like, words, number), params),
     }
 
 

@@ -13,7 +13,7 @@ first component goes almost free of its penalty: where cases are few, the order 
 """
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import ClassVar, Protocol, Self, runtime_checkable
@@ -249,10 +249,14 @@ class Blend:
             yield np.log1p(amount, dtype=np.float32)[None]
             yield _as_float(amount == 0)[None]
 
+    def newcomers(self, dataset: Dataset) -> Iterable[tuple[Dataset, Cases]]:
+        """Earlier moments of the dataset, each with the cases of products that were new then."""
+        return backtests(dataset, self.params.newcomers)
+
     def _of_newcomers(self, dataset: Dataset, l2: Sequence[float]) -> Weights | None:
         """Weights of products without baskets; None where too few products were new within the dataset."""
         wanted, p, found = self.params.newcomers, self.params, []
-        for earlier, cases in backtests(dataset, wanted):
+        for earlier, cases in self.newcomers(dataset):
             at = type(self)([part.refit(earlier) for part in self.components if part.of_content], p)
             at.learned = _learn(earlier)
             found.append(at._choices(cases, True, wanted.sold))
