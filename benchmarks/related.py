@@ -25,8 +25,9 @@ from benchmarks.related_shops import SHOPS, Shop, make
 from benchmarks.rounds import check
 from tandem.evaluation.cases import Cases
 from tandem.evaluation.metrics import Ideal, gains_at, hit_rate_at_k, ndcg_at_k, rank, recall_at_k
-from tandem.evaluation.significance import difference, intervals
+from tandem.evaluation.significance import Interval, difference, intervals
 from tandem.evaluation.slices import parts
+from tandem.ranking.counting import COUNTING
 from tandem.settings import quiet
 
 METRICS = ("Hit@10", "NDCG@10", "Recall@20")
@@ -57,16 +58,15 @@ class View:
         """(cases, metrics)."""
         return judged(ranked, self.asked.truth)
 
-    def grouped(self, values: Values) -> Values:
-        """(groups, …) mean over the cases of each."""
-        return np.stack([values[self.group == one].mean(axis=0) for one in np.unique(self.group)])
+    def grouped(self, values: Values, rows: NDArray[np.integer] | slice = slice(None)) -> Values:
+        """(groups, …) mean over the cases of each, of those at `rows`, whose values these are."""
+        group = self.group[rows]
+        return np.stack([values[group == one].mean(axis=0) for one in np.unique(group)])
 
-    def by_slice(self, ranked: NDArray[np.integer]) -> dict[str, float]:
-        """NDCG@10 by slice of the antecedent, Recall@20 by slice of the consequent; slices without a case left out."""
+    def by_slice(self, ranked: NDArray[np.integer]) -> dict[str, Values]:
+        """(cases,) NDCG@10 by slice of the antecedent, Recall@20 by slice of the consequent."""
         return {
-            f"{name} ({len(rows)})": float(
-                judged(ranked[rows], part.truth)[:, NDCG if name.startswith("of") else RECALL].mean()
-            )
+            name: judged(ranked[rows], part.truth)[:, NDCG if name.startswith("of") else RECALL]
             for name, (rows, part) in self.slices.items()
         }
 
@@ -129,12 +129,12 @@ def of_cases(values: Values) -> list[str]:
 def slices(name: str, view: View, ranked: dict[str, NDArray[np.integer]]) -> None:
     """NDCG@10 by slice of the antecedent, Recall@20 by slice of the consequent."""
     found = {ranker: view.by_slice(of) for ranker, of in ranked.items()}
-    titles = list(next(iter(found.values()), {}))
+    titles = [f"{part} ({len(rows)})" for part, (rows, _) in view.slices.items()]
     print(f"\n{NAMES[name]}: NDCG@10 of antecedents, Recall@20 to consequents, by popularity\n")
     print(row(["ranker", *titles]))
     print(row(["---"] * (1 + len(titles))))
     for ranker, of in found.items():
-        print(row([ranker, *(f"{value:.3f}" for value in of.values())]))
+        print(row([ranker, *(f"{values.mean():.3f}" for values in of.values())]))
 
 
 def differences(name: str, view: View, ranked: dict[str, NDArray[np.integer]]) -> None:
@@ -146,7 +146,25 @@ def differences(name: str, view: View, ranked: dict[str, NDArray[np.integer]]) -
     for ranker in [other for other in ranked if other != OURS]:
         theirs = view.grouped(view.judge(ranked[ranker]))
         found = [difference(ours[:, of], theirs[:, of], **BOOTSTRAP) for of in range(len(METRICS))]
-        print(row([ranker, *(f"{of.mean:+.3f} [{of.low:+.3f}, {of.high:+.3f}]" for of in found)]))
+        print(row([ranker, *map(signed, found)]))
+    if counting := [ranker for ranker in ranked if ranker in COUNTING]:
+        by_slice(name, view, ranked, max(counting, key=lambda ranker: view.judge(ranked[ranker])[:, NDCG].mean()))
+
+
+def by_slice(name: str, view: View, ranked: dict[str, NDArray[np.integer]], best: str) -> None:
+    """Paired by case: the blend less the best ranker that counts, by slice."""
+    print(f"\n{NAMES[name]}: {OURS} less {best}, the best that counts, by slice\n")
+    print(row(["NDCG@10 of, Recall@20 to", "difference"]))
+    print(row(["---"] * 2))
+    ours, theirs = (view.by_slice(ranked[ranker]) for ranker in (OURS, best))
+    for part, (rows, _) in view.slices.items():
+        pair = (view.grouped(values[part], rows) for values in (ours, theirs))
+        print(row([f"{part} ({len(rows)})", signed(difference(*pair, **BOOTSTRAP))]))
+
+
+def signed(of: Interval) -> str:
+    """A difference with its interval."""
+    return f"{of.mean:+.3f} [{of.low:+.3f}, {of.high:+.3f}]"
 
 
 def row(cells: list[str]) -> str:

@@ -6,14 +6,14 @@ import tempfile
 from collections.abc import Callable
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any, ClassVar, Self, cast
+from typing import ClassVar, Self, cast
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from benchmarks.related_shops import SEED, Shop, reads
-from models.association.params import AssociationParams
+from models.association.params import AssociationParams, variants
 from models.association.ranker import Association
 from models.blend import BlendWithNetwork, components
 from tandem.evaluation.cases import Cases
@@ -23,7 +23,6 @@ from tandem.features.dataset import Dataset
 from tandem.features.demand import Demand
 from tandem.features.graph import edges
 from tandem.features.histories import Histories
-from tandem.features.products import MODALITIES
 from tandem.params import BlendParams, CountingParams
 from tandem.ranking.base import CountingRanker, decayed, with_recent
 from tandem.ranking.blend import Blend
@@ -37,14 +36,6 @@ MIX = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0)
 
 Encode = Callable[[list[str]], NDArray | sp.csr_array]
 LIFT_SUPPORT = 20  # as in the reference row
-ABLATIONS: dict[str, dict[str, Any]] = {
-    "association": {"graph": "none"},
-    "association, mean of neighbours": {"graph": "mean"},
-    "association, attention to neighbours": {"graph": "attention"},
-    "association, no text": {"modalities": tuple(name for name in MODALITIES if name != "text")},
-    "association, no picture": {"modalities": tuple(name for name in MODALITIES if name != "picture")},
-}
-"""What of its params makes each variant of the network another one."""
 
 
 def rankers(shop: Shop, peers: str | None) -> dict[str, Callable[[], CountingRanker | Association | Blend]]:
@@ -62,7 +53,9 @@ def rankers(shop: Shop, peers: str | None) -> dict[str, Callable[[], CountingRan
         made["tfidf"] = lambda: TextCosine(params, shop, tfidf)
         made["minilm"] = lambda: TextCosine(params, shop, reads().encode)
         made["weighted_cosine + minilm"] = lambda: Mix(params, shop, reads().encode)
-    made |= {name: lambda of=of: TrainedOnce(network.model_copy(update=of)) for name, of in ABLATIONS.items()}
+    made["association"] = lambda: TrainedOnce(network)
+    others = {name: of for name, of in variants(network).items() if of != network}
+    made |= {f"association, {name}": lambda of=of: TrainedOnce(of) for name, of in others.items()}
     made["blend"] = lambda: BlendWithNetwork(
         components(lambda kind: TrainedOnce(network) if kind is Association else kind(params)), blend
     )

@@ -143,9 +143,10 @@ def serve(port: Port = PORT) -> None:
 
 @app.command()
 def report() -> None:
-    """Print the evaluation table and what was decided."""
+    """Print the evaluation table, what was decided, and what each part of the association network is worth."""
     from flows.promote import OUTCOME, REPORTS
     from tandem import files
+    from tandem.evaluation import ablation
     from tandem.evaluation.report import table
 
     path = REPORTS / "evaluation.json"
@@ -157,6 +158,8 @@ def report() -> None:
             champion = outcome["champion"]
             named = f"{champion['name']} (version {champion['version']})" if champion else "none"
             typer.echo(" ".join([f"{task}: champion {named}.", *outcome["notes"]]))
+    if (parts := REPORTS / "ablations.json").exists():
+        typer.echo(f"\n{ablation.table(files.read_json(parts))}")
 
 
 @app.command()

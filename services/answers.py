@@ -1,7 +1,7 @@
 """From a question to an answer: rank, filter, fall back, and say why. Nothing here knows HTTP."""
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import get_args
 
 import numpy as np
@@ -48,7 +48,8 @@ def recommend(shelf: Shelf, question: Recommend, user_id: str | None) -> Answer:
     if question.filters.exclude_bought:
         allowed[history.product[history.kind == KIND_CODE["purchase"]]] = False
     ranked = shelf.ranked(history, allowed, question.k) if events else []
-    reasons = [_because(shelf, history, pick) for pick in ranked]
+    crowds = {why: shelf.evidence.enough(why) for why in {pick.why for pick in ranked if pick.why}}
+    reasons = [_because(shelf, history, pick, crowds) for pick in ranked]
     about = f"events of the user ({events})" if events else _nobody(question)
     return _answer(shelf, ranked, reasons, [allowed], question.k, about)
 
@@ -128,8 +129,8 @@ def _item(shelf: Shelf, pick: Pick, reason: str) -> Item:
     return Item(**shelf.catalogue.described(pick.item), score=pick.score, source=pick.source, reason=reason)
 
 
-def _because(shelf: Shelf, history: Histories, pick: Pick) -> str:
-    if not pick.why or (pick.why != pick.item and not shelf.evidence.enough(pick.why)[pick.item]):
+def _because(shelf: Shelf, history: Histories, pick: Pick, crowds: Mapping[int, NDArray[np.bool_]]) -> str:
+    if not pick.why or (pick.why != pick.item and not crowds[pick.why][pick.item]):
         return POPULAR_REASON["popular_7d"] if shelf.popular[0, pick.item] > 0 else f"ranked by {pick.source}"
     name = "it" if pick.why == pick.item else shelf.catalogue.name(pick.why)
     kinds = set(history.kind[history.product == pick.why].tolist())

@@ -38,23 +38,16 @@ def partners(shelf: Shelf, item: int, relation: Relation, allowed: NDArray[np.bo
     was counted rests on nobody's behaviour and is always shown.
     """
     known = shelf.release.partners
-    places = known.places(item, relation)
-    places = places[allowed[known.b[places]]]
-    shown = places[~known.counts[places].any(axis=1) | _enough(shelf, known.users[places]).any(axis=1)]
-    return [_partner(shelf, item, relation, place) for place in shown[:k].tolist()]
+    places, counts = known.shown(item, relation, shelf.evidence.min_users)
+    passing = np.flatnonzero(allowed[known.b[places]])[:k]
+    shown = zip(places[passing].tolist(), counts[passing].tolist(), strict=True)
+    return [_partner(shelf, item, relation, place, told) for place, told in shown]
 
 
-def _enough(shelf: Shelf, users: NDArray[np.integer]) -> NDArray[np.bool_]:
-    """Whether so many known users are enough for what they stand behind to be shown."""
-    least = shelf.evidence.min_users
-    return np.ones(users.shape, bool) if least <= 1 else users >= least
-
-
-def _partner(shelf: Shelf, item: int, relation: Relation, place: int) -> Partner:
+def _partner(shelf: Shelf, item: int, relation: Relation, place: int, counts: list[int]) -> Partner:
     known = shelf.release.partners
     probability = float(known.probability[place])
-    counts = zip(COUNTS, known.counts[place].tolist(), _enough(shelf, known.users[place]).tolist(), strict=True)
-    told = {name: n if n and enough else None for name, n, enough in counts}
+    told = {name: n or None for name, n in zip(COUNTS, counts, strict=True)}
     speaks = next((name for name in REASONS[relation] if told.get(name)), "")
     return Partner(
         **shelf.catalogue.described(int(known.b[place])),

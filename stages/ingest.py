@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from stages import run
+from stages import leave, run
 from tandem import files
 from tandem.data import canonical
 from tandem.data.sources import Source
@@ -52,3 +52,4 @@ def main(raw: Path, source: Path, key_id: Path, tables: Path, report: Path) -> N
 
 if __name__ == "__main__":
     run(main)
+    leave()

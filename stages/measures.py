@@ -109,7 +109,8 @@ def open_tables(folder: Path, accounts: Sequence[Mapping[str, Any]]) -> Iterator
 
 def _read(database: Backend, folder: Path, table: Table) -> ir.Table:
     """The table, and in PLACE the number of each row, over all its files."""
-    paths = files.checked(folder / f"{table.name}.parquet", table)
+    # Whole paths, as Ibis hands them on: `filename` would equal no others.
+    paths = [path.resolve() for path in files.checked(folder / f"{table.name}.parquet", table)]
     named = [str(path) for path in paths]
     rows = database.read_parquet(named, table_name=table.name, file_row_number=True, filename=True)
     counts = (pq.read_metadata(path).num_rows for path in paths)

@@ -16,6 +16,7 @@ Nothing is repaired here. When a blocking expectation fails, report and docs are
 No table is read into memory: `stages.measures` computes one number per claim, and Great Expectations judges these.
 """
 
+import gc
 import importlib
 import json
 import logging
@@ -30,7 +31,7 @@ from typing import Any
 import duckdb
 import pandas as pd
 
-from stages import expectations, measures, pages, profiles, run
+from stages import expectations, leave, measures, pages, profiles, run
 from stages.expectations import Claim, Skipped
 from stages.profiles import Profile
 from tandem import files
@@ -340,4 +341,6 @@ def accept(canonical: Path, snapshot: Path, profile: Profile, facts: Mapping[str
 
 
 if __name__ == "__main__":
+    gc.disable()  # half a million objects come with Great Expectations and stay: looking for garbage takes a second
     run(main)
+    leave()

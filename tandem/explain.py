@@ -7,7 +7,7 @@ to the dataset's end; without these rows the statement would not be made.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
@@ -18,17 +18,18 @@ from tandem.features import graph, strength
 from tandem.features.dataset import Dataset
 from tandem.features.graph import KINDS, Kind
 from tandem.features.histories import DAY_US
-from tandem.features.relations import RELATIONS, at, label
+from tandem.features.partners import Partners, Relation
 
 SENTENCES: Mapping[Kind, str] = {
-    "together": "{n:,} baskets hold both, {lift:.3g} times as many as chance would give ({expected:,.1f})",
-    "after": "within {days:g} days of {n:,} baskets with {a} the same customer bought {b}, {lift:.3g} times as "
-    "often as chance would have it ({expected:,.1f})",
-    "viewed": "{n:,} sessions looked at both, {lift:.3g} times as many as chance would give ({expected:,.1f})",
-    "instead": "in {n:,} sessions customers looked at both and then bought {b}, not {a}; {expected:,.1f} by chance",
+    "together": "{n:,} baskets hold both",
+    "after": "{n:,} first baskets with {a} were followed by {b} within {days:g} days",
+    "viewed": "{n:,} sessions looked at both",
+    "instead": "{n:,} sessions looked at both and ended with {b} bought, not {a}",
 }
 TOPIC_SHARE = 0.2
 """Of a product's reviews that must speak of something for it to be named."""
+TOPICS = 2
+"""That are named at most."""
 
 
 class ExplanationError(TandemError, LookupError):
@@ -39,7 +40,7 @@ class ExplanationError(TandemError, LookupError):
 class Statement:
     """One reason with its numbers."""
 
-    about: str  # a kind of edge and its direction, or what the two share
+    about: str  # `served`, a kind of edge and its direction, or what the two share
     sentence: str
     values: Mapping[str, Any]
 
@@ -50,17 +51,23 @@ class Explanation:
 
     a: str
     b: str
-    relation: str | None  # of RELATIONS, as far as behaviour tells; None: withheld, with every count
-    first: str | None  # the product that comes first, where the relation has a direction
     statements: list[Statement]
-    withheld: int  # statements that rest on too few people to be shown
+    withheld: int  # counts that rest on too few people to be shown
+
+    @property
+    def private(self) -> bool:
+        """Whether the two met, but too few people know of it: what was learned of them is not to be told either."""
+        return self.withheld > 0 and not any("users" in statement.values for statement in self.statements)
 
 
-def explain(dataset: Dataset, products: pd.DataFrame, a: str, b: str, min_users: int) -> Explanation:
-    """Every statement about a → b, the best proved first.
+def explain(
+    dataset: Dataset, partners: Partners, products: pd.DataFrame, a: str, b: str, min_users: int
+) -> Explanation:
+    """Every statement about a → b: what is served, counts, the surest first, and what the two are.
 
     Args:
         dataset: what is known; vectors of texts and pictures are compared where it has them.
+        partners: what is served, under the dataset's numbers.
         products: a table of schema.PRODUCTS.
         a: id of the product that is there.
         b: id of the product that goes with it.
@@ -69,16 +76,21 @@ def explain(dataset: Dataset, products: pd.DataFrame, a: str, b: str, min_users:
     Raises:
         ExplanationError: a product that the dataset does not know, or one product twice.
     """
-    first, second = _index(dataset, a), _index(dataset, b)
-    if first == second:
+    at, names = (_index(dataset, a), _index(dataset, b)), (a, b)
+    if a == b:
         raise ExplanationError(f"{a} is one product; name two")
-    counted = [found for kind in KINDS for found in _both_ways(dataset, kind, (first, second), (a, b))]
+    counted = [found for kind in KINDS for found in _both_ways(dataset, kind, at, names)]
     shown = [s for s in counted if min_users <= 1 or s.values["users"] >= min_users]
     shown.sort(key=lambda s: s.values["chance"])
-    relation, leads = _relation(dataset, first, second) if shown or not counted else (None, 0)
-    like = [*_shared(products, a, b), *_alike(dataset, first, second)]
-    like += _said(dataset, (first, second), (a, b), min_users)
-    return Explanation(a, b, relation, {1: a, -1: b}.get(leads), [*shown, *like], withheld=len(counted) - len(shown))
+    like = [*_shared(products, a, b), *_alike(dataset, *at), *_said(dataset, at, names, min_users)]
+    nothing = Statement("counts", "nothing was counted of the two together", {"n": 0})
+    statements = [_served(partners, at, names, min_users), *(shown if counted else [nothing]), *like]
+    return Explanation(a, b, statements, withheld=len(counted) - len(shown))
+
+
+def rounded(number: float) -> str:
+    """The number to two digits, as people write it: 0.043, 2.3, 170, 12,000."""
+    return f"{float(f'{number:.2g}'):,.10g}"
 
 
 def _index(dataset: Dataset, product_id: str) -> int:
@@ -90,32 +102,53 @@ def _index(dataset: Dataset, product_id: str) -> int:
     return place
 
 
-def _relation(dataset: Dataset, a: int, b: int) -> tuple[str, int]:
-    """The relation that is believed, and 1 where a comes first, -1 where b does, 0 where it has no direction."""
-    found = label(dataset)
-    place = np.flatnonzero((found.a == a) & (found.b == b))
-    if not len(place):
-        return RELATIONS[0], 0
-    relation = RELATIONS[found.kind[place[0]]]
-    return relation, int(np.sign(found.forward[place[0]])) if relation == "complement" else 0
+def _served(partners: Partners, at: tuple[int, int], names: tuple[str, str], min_users: int) -> Statement:
+    """Where b stands among the partners of a that `/related` answers with."""
+    for relation in get_args(Relation):
+        shown, _ = partners.shown(at[0], relation, min_users)
+        for place in np.flatnonzero(partners.b[shown] == at[1]).tolist():
+            probability, first = float(partners.probability[shown[place]]), int(partners.first[shown[place]])
+            values = {
+                "relation": relation,
+                "probability": None if np.isnan(probability) else probability,
+                "first": {1: names[0], -1: names[1]}.get(first),
+                "place": place + 1,
+                "of": len(shown),
+            }
+            return Statement("served", _shown_as(names, values), values)
+    nothing = dict.fromkeys(("relation", "probability", "first", "place", "of"))
+    sentence = f"/related shows {names[1]} neither as complement nor as substitute of {names[0]}"
+    return Statement("served", sentence, nothing)
 
 
-def _both_ways(dataset: Dataset, kind: Kind, at_: tuple[int, int], names: tuple[str, str]) -> Iterator[Statement]:
+def _shown_as(names: tuple[str, str], values: Mapping[str, Any]) -> str:
+    relation, of = values["relation"], values["of"]
+    which = f"no. {values['place']} of {of} {relation}s" if of > 1 else f"the only {relation}"
+    order = f"; {values['first']} is bought first" if values["first"] else ""
+    return f"/related shows {names[1]} as {which} of {names[0]}, {_sure(values['probability'])}{order}"
+
+
+def _sure(probability: float | None) -> str:
+    if probability is None:
+        return "proved by counts, without a probability"
+    return f"with probability {probability:.2f}" if probability < 0.995 else "with probability above 0.99"
+
+
+def _both_ways(dataset: Dataset, kind: Kind, at: tuple[int, int], names: tuple[str, str]) -> Iterator[Statement]:
     """What edges of a kind say of a → b, and of b → a where that is something else."""
     rows = graph.rows(dataset, kind)
-    yield from _counted(dataset, kind, rows, at_, names)
+    yield from _counted(dataset, kind, rows, at, names)
     if rows.target is not None:
-        yield from _counted(dataset, kind, rows, at_[::-1], names[::-1])
+        yield from _counted(dataset, kind, rows, at[::-1], names[::-1])
 
 
 def _counted(
-    dataset: Dataset, kind: Kind, rows: graph.Rows, at_: tuple[int, int], names: tuple[str, str]
+    dataset: Dataset, kind: Kind, rows: graph.Rows, at: tuple[int, int], names: tuple[str, str]
 ) -> Iterator[Statement]:
-    witnesses = rows.witnesses(*at_)
+    witnesses = rows.witnesses(*at)
     if not len(witnesses):
         return
-    edges = strength.given_sizes(graph.edges(dataset, kind))  # as relations are judged
-    pair = at(edges, *(np.array([place], np.int32) for place in at_))
+    pair = strength.given_sizes(rows.edge(*at), rows.pairs)  # as relations are judged
     users, times = rows.user[witnesses], rows.time_us[witnesses]
     low, high = (float(of[0]) for of in strength.lift_interval(pair))
     values: dict[str, Any] = {
@@ -130,10 +163,10 @@ def _counted(
         "users": len(np.unique(users[users >= 0])),
         "span": [_day(times.min()), _day(times.max())],
     }
-    days = {"after": dataset.params.graph.after_days}.get(kind)
-    said = SENTENCES[kind].format(a=names[0], b=names[1], days=days, **values)
-    behind = f"{values['users']:,} known customers, {values['span'][0]} to {values['span'][1]}"
-    yield Statement(f"{kind}: {names[0]}, {names[1]}", f"{said}; {behind}", values)
+    said = SENTENCES[kind].format(a=names[0], b=names[1], days=dataset.params.graph.after_days, **values)
+    by_chance = f"{rounded(values['lift'])} times the {rounded(values['expected'])} that chance would give"
+    behind = f"{values['users']:,} known customers, {' to '.join(values['span'])}"
+    yield Statement(f"{kind}: {names[0]}, {names[1]}", f"{said}, {by_chance}; {behind}", values)
 
 
 def _day(time_us: int) -> str:
@@ -153,10 +186,14 @@ def _shared(products: pd.DataFrame, a: str, b: str) -> Iterator[Statement]:
         yield Statement("brand", f"both are of {brands[0]}", {"brand": brands[0]})
     prices = rows["price"].to_numpy(np.float64)
     if np.isfinite(prices).all() and (prices > 0).all() and rows["currency"].nunique() == 1:
-        ratio = float(prices[1] / prices[0])
-        yield Statement(
-            "price", f"{b} costs {ratio:.3g} times as much as {a}", {"ratio": ratio, "prices": prices.tolist()}
-        )
+        yield _priced((a, b), prices.tolist(), rows["currency"].iloc[0])
+
+
+def _priced(names: tuple[str, str], prices: list[float], currency: str) -> Statement:
+    (low, cheap), (high, dear) = sorted(zip(prices, names, strict=True))
+    times = f"{rounded(high / low)} times" if high >= 1.05 * low else "about"
+    sentence = f"{dear} costs {high:,.2f} {currency}, {times} as much as {cheap} ({low:,.2f})"
+    return Statement("price", sentence, {"prices": prices, "currency": currency})
 
 
 def _alike(dataset: Dataset, a: int, b: int) -> Iterator[Statement]:
@@ -165,17 +202,20 @@ def _alike(dataset: Dataset, a: int, b: int) -> Iterator[Statement]:
         vectors = getattr(dataset.products, name)
         if vectors.shape[1] and np.isfinite(vectors[[a, b]]).all():
             cosine = float(vectors[a] @ vectors[b])
-            yield Statement(name, f"the {noun} are alike by {cosine:.2f} of 1", {"cosine": cosine})
+            yield Statement(name, f"their {noun} are alike by {cosine:.2f} of 1", {"cosine": cosine})
 
 
-def _said(dataset: Dataset, at_: tuple[int, int], names: tuple[str, str], min_reviews: int) -> Iterator[Statement]:
+def _said(dataset: Dataset, at: tuple[int, int], names: tuple[str, str], min_reviews: int) -> Iterator[Statement]:
     """What reviewers say of each, if so many do: `ProductFeatures.sentiment` is tone, log(1 + reviews), topics."""
-    for place, name in zip(at_, names, strict=True):
+    for place, name in zip(at, names, strict=True):
         said = dataset.products.sentiment[place]
         count = round(float(np.expm1(said[1]))) if len(said) and np.isfinite(said).all() else 0
         if count >= max(min_reviews, 1):
-            tone = float(said[0])
-            topics = [aspect for aspect, share in zip(ASPECTS, said[2:], strict=True) if share >= TOPIC_SHARE]
-            of = f", mostly of {', '.join(topics)}" if topics else ""
-            sentence = f"{count:,} reviews of {name} are {tone:+.2f} on a scale from -1 to 1{of}"
-            yield Statement(f"reviews: {name}", sentence, {"reviews": count, "tone": tone, "topics": topics})
+            tone, shares = float(said[0]), dict(zip(ASPECTS, said[2:].tolist(), strict=True))
+            topics = [of for of in sorted(shares, key=lambda of: -shares[of])[:TOPICS] if shares[of] >= TOPIC_SHARE]
+            most = ", most often of " + " and ".join(f"{of} ({shares[of]:.0%})" for of in topics) if topics else ""
+            heard = f"{count:,} reviews speak of {name}{most}"
+            values = {"reviews": count, "tone": tone, "topics": {of: shares[of] for of in topics}}
+            yield Statement(
+                f"reviews: {name}", f"{heard}; tone {tone:+.2f} of -1 to 1, drawn to the shop's mean", values
+            )

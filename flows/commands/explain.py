@@ -1,7 +1,7 @@
 """`tandem explain`: why two products belong together, from the data that the releases were made of."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +10,7 @@ import typer
 from tandem.errors import TandemError
 
 FEATURES, VECTORS, SNAPSHOT = Path("data/features/final"), Path("data/vectors/final.npz"), Path("data/snapshot")
+PARTNERS, NETWORK = Path("data/relations/final/partners.npz"), Path("data/releases/association")
 
 A = Annotated[str, typer.Argument(help="product id: what is there")]
 B = Annotated[str, typer.Argument(help="product id: what goes with it, or replaces it")]
@@ -17,27 +18,37 @@ AsJson = Annotated[bool, typer.Option("--json", help="with every number")]
 
 
 def explain(a: A, b: B, as_json: AsJson = False) -> None:
-    """Say why product B belongs to product A, with counts and how likely chance is."""
-    from tandem import files
+    """Say what product B is to product A, and why: counts beside what chance would give, likeness, reviews, network."""
+    from models.association import explain as network
+    from models.association.ranker import Association
+    from tandem import files, release
     from tandem.data import schema
     from tandem.explain import explain as of_pair
     from tandem.features.dataset import Dataset
+    from tandem.features.partners import Partners
     from tandem.params import PrivacyParams
 
-    if not (FEATURES / "vocabulary.json").exists() or not VECTORS.exists():
-        raise TandemError(f"{FEATURES} or {VECTORS} is missing: `tandem run` or `tandem retrain` makes them")
+    for path in (FEATURES / "vocabulary.json", VECTORS, PARTNERS):
+        if not path.exists():
+            raise TandemError(f"{path} is missing: `tandem run` or `tandem retrain` makes it")
     known = Dataset.read(FEATURES).with_vectors(**files.read_arrays(VECTORS))
     products = files.read(SNAPSHOT / "products.parquet", schema.PRODUCTS)
-    found = of_pair(known, products, a, b, PrivacyParams.read().min_users)
+    min_users = PrivacyParams.read().min_users
+    found = of_pair(known, Partners.read(PARTNERS), products, a, b, min_users)
+    if NETWORK.exists() and not found.private:
+        learned = release.read(NETWORK, {Association.name: Association})
+        assert isinstance(learned.ranker, Association)
+        told = network.statements(learned.ranker, learned.vocabulary, known, (a, b), min_users)
+        found = replace(found, statements=[*found.statements, *told])
     if as_json:
         typer.echo(json.dumps(asdict(found), indent=2, ensure_ascii=False))
         return
     titles = products.set_index("product_id")["title"].reindex([a, b])
     for name, title in zip((a, b), titles, strict=True):
         typer.echo(f"{name}  {title if isinstance(title, str) else '(no title)'}")
-    order = f"; {found.first} comes first" if found.first else ""
-    typer.echo(f"relation by behaviour: {found.relation or 'withheld'}{order}")
     for statement in found.statements:
         typer.echo(f"- {statement.sentence}")
     if found.withheld:
-        typer.echo(f"- withheld, for fewer than privacy.min_users customers stand behind each: {found.withheld}")
+        typer.echo(
+            f"- withheld, for fewer than {min_users} known customers stand behind each: {found.withheld} of the counts"
+        )

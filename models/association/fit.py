@@ -10,7 +10,7 @@ import scipy.sparse as sp
 
 from models.association.batches import Batches
 from models.association.learned import Roles
-from models.association.neighbourhood import Neighbourhood
+from models.association.neighbourhood import Heard, Neighbourhood
 from models.association.network import AssociationNetwork
 from models.association.newcomers import foretold
 from models.association.params import AssociationParams
@@ -31,6 +31,7 @@ class Trained:
     roles: Roles
     choices: dict[str, float]  # epochs that were kept, exponents
     curve: list[dict[str, float]]  # one row for each epoch
+    heard: Heard | None  # where products listen to neighbours
 
 
 def train(dataset: Dataset, params: AssociationParams, choices: dict[str, float], validation: Cases | None) -> Trained:
@@ -49,10 +50,11 @@ def train(dataset: Dataset, params: AssociationParams, choices: dict[str, float]
     measured = callbacks(lambda cases: roles().scores(cases.histories, cases.demand), validation, params.patience)
     rows = fit(network, batches, int(choices["epochs"]), measured)
     mass = np.asarray(batches.pairs.sum(axis=0) + batches.pairs.sum(axis=1)).ravel()
-    kept = foretold(roles(), dataset.products, mass, np.log1p(dataset.demand.last(params.trend_days)))
+    log_demand = np.log1p(dataset.demand.last(params.trend_days))
+    kept = foretold(roles(), dataset.products, mass, log_demand, params.modalities)
     kept = kept if validation is None else choose(kept, params, validation)
     made = {"epochs": kept_epochs(rows), "popularity": float(kept.popularity), "trend": float(kept.trend)}
-    return Trained(kept, made, rows)
+    return Trained(kept, made, rows, network.heard())
 
 
 def begin(dataset: Dataset, params: AssociationParams) -> tuple[AssociationNetwork, Batches]:
@@ -72,6 +74,7 @@ def begin(dataset: Dataset, params: AssociationParams) -> tuple[AssociationNetwo
     params = params if alike.nnz else params.model_copy(update={"alike_weight": 0.0})
     network = AssociationNetwork(dataset.products, around, params)
     optimizer = keras.optimizers.AdamW(params.learning_rate, weight_decay=params.weight_decay)
+    optimizer.build(network.trainable_variables)  # else the first step makes them, and is traced twice
     network.compile(optimizer=optimizer, jit_compile=False)
     return network, Batches(pairs, alike, around, dataset.products, params)
 

@@ -75,19 +75,21 @@ class Roles:
         share = np.exp(logits)
         return share / np.maximum(share.sum(axis=1, keepdims=True), 1e-30)
 
-    def complements(self, a: NDArray[np.integer], b: NDArray[np.integer]) -> NDArray[np.float32]:
-        """(pairs,) A_ab: how much more b goes with a than b's popularity explains; directed."""
-        return np.einsum("pd,pd->p", self.source[a], self.target[b])
+    def complements(self, a: int) -> NDArray[np.float32]:
+        """(products,) A_ab: how much more b goes with a than b's popularity explains; directed."""
+        return self.target @ self.source[a]
 
-    def substitutes(self, a: NDArray[np.integer], b: NDArray[np.integer]) -> NDArray[np.float32]:
-        """(pairs,) B_ab: how much more the one replaces the other than popularity explains; symmetric."""
-        return np.einsum("pd,pd->p", self.alike[a], self.alike[b])
+    def substitute(self, a: int, b: int) -> float:
+        """The cosine of z_a and z_b: whether the same products replace both; symmetric, 0 where there is no vector."""
+        one, other = self.alike[a], self.alike[b]
+        return float(one @ other / max(float(np.linalg.norm(one) * np.linalg.norm(other)), 1e-9))
 
-    def associations(self, a: NDArray[np.integer], b: NDArray[np.integer]) -> NDArray[np.float32]:
-        """(pairs,) g(x_a, x_b), the cosine of all that two products are, in [-1, 1]; 0 where there is no vector."""
-        x = np.concatenate([self.source, self.target, self.alike], axis=1)
-        x = x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-9)
-        return np.einsum("pd,pd->p", x[a], x[b])
+    def association(self, a: int, b: int) -> dict[str, float]:
+        """What each role adds to g(x_a, x_b), the cosine of all that two products are; 0 where there is no vector."""
+        roles = {"source": self.source, "target": self.target, "alike": self.alike}
+        lengths = (np.linalg.norm([of[product] for of in roles.values()]) for product in (a, b))
+        both = max(float(np.prod(list(lengths))), 1e-9)
+        return {name: float(of[a] @ of[b]) / both for name, of in roles.items()}
 
     def scores(self, histories: Histories, demand: Demand | None) -> NDArray[np.float32]:
         """(users, products) Σ_i weight(u, i) · share(i, j) over the user's products i; see `rows` for demand."""

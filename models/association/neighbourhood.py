@@ -55,6 +55,29 @@ class Neighbourhood:
         return replace(self, near=self.near * kept, strength=self.strength * kept)
 
 
+@dataclass(frozen=True)
+class Heard:
+    """The neighbours that each product listens to most."""
+
+    near: NDArray[np.int32]  # (products, k) neighbour, the most heard first
+    share: NDArray[np.float32]  # (products, k) of all that the product hears; 0 where there is no neighbour
+    relation: NDArray[np.int32]  # (products, k) index into `relations`
+    relations: NDArray[np.str_]
+
+    @classmethod
+    def of(cls, around: Neighbourhood, share: NDArray[np.float32], k: int) -> Self:
+        """The k largest of the shares (products, places), of equals the first."""
+        best = np.argsort(-share, axis=1, kind="stable")[:, :k]
+        near = np.take_along_axis(around.near, best, axis=1)
+        return cls(near, np.take_along_axis(share, best, axis=1), around.relation[best], np.array(around.relations))
+
+    def by(self, product: int) -> list[tuple[int, str, float]]:
+        """Neighbour, relation and share of those that the product listens to."""
+        there = self.share[product] > 0
+        columns = self.near[product], self.relations[self.relation[product]], self.share[product]
+        return list(zip(*(of[there].tolist() for of in columns), strict=True))
+
+
 def _cosines(pairs: Pairs) -> sp.csr_array:
     """w_ab / √(Σ_b w_ab · Σ_a w_ab)."""
     size = len(pairs.source)

@@ -1,5 +1,6 @@
 """The association network in Keras: each product as a source, as a target, and as one that may replace another."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -8,7 +9,7 @@ from keras import layers, ops
 from numpy.typing import NDArray
 
 from models.association.attention import Neighbours
-from models.association.neighbourhood import Neighbourhood
+from models.association.neighbourhood import Heard, Neighbourhood
 from models.association.params import AssociationParams
 from models.losses import NEVER, softmax
 from models.products import FusedProducts
@@ -17,6 +18,8 @@ from tandem.features.products import ProductFeatures
 ROLES = ("source", "target", "alike")
 BLOCK = 1024
 """Products whose neighbours are in memory at once."""
+HEARD = 5
+"""Neighbours of a product that are kept to explain what it learned from them."""
 
 
 class Role(layers.Layer):
@@ -80,13 +83,26 @@ class AssociationNetwork(keras.Model):
         """(products, dim) in each of ROLES, 0 in one that was not learned."""
         of = self.of_nodes(np.arange(len(self.around.near)))
         source, target = of["source"], of["target"]
-        blocks = []
-        for begin in range(0, len(self.around.near), BLOCK):
-            rows = slice(begin, begin + BLOCK)
-            near, strength = self.around.near[rows], self.around.strength[rows]
-            blocks.append(np.asarray(self.listening(source[rows], source, target, near, strength)))
+        blocks = [
+            np.asarray(self.listening(own, source, target, near, strength))
+            for own, near, strength in self._blocks(source)
+        ]
         alike = np.asarray(of.get("alike", ops.zeros_like(source)))
         return {"source": np.concatenate(blocks), "target": np.asarray(target), "alike": alike}
+
+    def heard(self) -> Heard | None:
+        """The neighbours that weigh most in what each product hears, mean of the heads; None where nobody listens."""
+        if self.params.graph == "none":
+            return None
+        source = self.of_nodes(np.arange(len(self.around.near)))["source"]
+        weights = [self.neighbours.alpha(own, source, near, strength) for own, near, strength in self._blocks(source)]
+        return Heard.of(self.around, np.concatenate([np.asarray(of).mean(axis=2) for of in weights]), HEARD)
+
+    def _blocks(self, source: Any) -> Iterator[tuple[Any, NDArray[np.int32], NDArray[np.float32]]]:
+        """Block by block the vectors of the products that listen, their neighbours and how strong each is."""
+        for begin in range(0, len(self.around.near), BLOCK):
+            rows = slice(begin, begin + BLOCK)
+            yield source[rows], self.around.near[rows], self.around.strength[rows]
 
     def call(self, x: dict[str, Any], training: bool = False) -> dict[str, Any]:
         """(antecedents, candidates) logits of what goes with each antecedent, and of what replaces it.

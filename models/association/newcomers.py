@@ -8,6 +8,7 @@ turn, for which one fit suffices: e_k = α_k / ((K + I)⁻¹)_kk. A modality tha
 """
 
 import logging
+from collections.abc import Collection
 from dataclasses import replace
 from itertools import product
 
@@ -33,23 +34,28 @@ Array = NDArray[np.float64]
 
 
 def foretold(
-    roles: Roles, features: ProductFeatures, mass: NDArray[np.floating], log_demand: NDArray[np.float32]
+    roles: Roles,
+    features: ProductFeatures,
+    mass: NDArray[np.floating],
+    log_demand: NDArray[np.float32],
+    modalities: Collection[str] = LASTING,
 ) -> Roles:
     """The same with vectors, share and demand of products that nobody met yet, as far as those like them tell.
 
     Args:
         mass: (products,) weight of each product's pairs; from products without any nothing is learned.
         log_demand: (products,) log(1 + demand) of the last days.
+        modalities: what may be known of products; those of the moment are not known of new ones.
     """
     new = np.flatnonzero(~features.met[1:]) + 1
     learners = np.argsort(-mass, kind="stable")[: min(LEARNERS, np.count_nonzero(mass))]
     if not len(new) or not len(learners):
         return roles
     known = roles.source, roles.target, roles.alike
-    vectors = foretell(features, learners, np.concatenate(known, axis=1), new)
+    vectors = foretell(features, learners, np.concatenate(known, axis=1), new, modalities)
     sales = np.stack([roles.log_share, log_demand], axis=1)
     spread = np.maximum(sales[learners].std(axis=0), 1e-6)  # so that both count alike
-    sales = foretell(features, learners, sales / spread, new) * spread
+    sales = foretell(features, learners, sales / spread, new, modalities) * spread
     source, target, alike, log_share = (of.copy() for of in (*known, roles.log_share))
     source[new], target[new], alike[new] = np.split(vectors, len(known), axis=1)
     log_share[new], demand = sales[:, 0], np.zeros_like(log_demand)
@@ -58,12 +64,16 @@ def foretold(
 
 
 def foretell(
-    features: ProductFeatures, learners: NDArray[np.integer], told: NDArray[np.floating], new: NDArray[np.integer]
+    features: ProductFeatures,
+    learners: NDArray[np.integer],
+    told: NDArray[np.floating],
+    new: NDArray[np.integer],
+    modalities: Collection[str] = LASTING,
 ) -> Array:
     """(new, columns) of `told`, of which (products, columns) the rows `learners` are known."""
     mean = told[learners].mean(axis=0, dtype=np.float64)
     found = np.tile(mean, (len(new), 1))
-    names = [name for name in LASTING if features.known(name)[learners].any()]
+    names = [name for name in LASTING if name in modalities and features.known(name)[learners].any()]
     if not names:
         return found
     alike = np.array([likeness(features, name, learners, learners) for name in names])  # (modalities, k, k)

@@ -1,6 +1,6 @@
 """Parameters of the association network."""
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -49,3 +49,12 @@ class AssociationParams(Section):
         if self.dim % self.heads:
             raise ValueError(f"dim = {self.dim} cannot be shared by {self.heads} heads; a multiple of heads fits")
         return self
+
+
+def variants(params: AssociationParams) -> dict[str, AssociationParams]:
+    """By name, what shows the worth of each part: every way to hear neighbours, and no words or no pictures."""
+    graphs = {"no graph": "none", "mean of neighbours": "mean", "attention to neighbours": "attention"}
+    changes: dict[str, dict[str, Any]] = {name: {"graph": graph} for name, graph in graphs.items()}
+    for lost in ("text", "picture"):
+        changes[f"no {lost}"] = {"modalities": tuple(name for name in params.modalities if name != lost)}
+    return {name: params.model_copy(update=change) for name, change in changes.items()}

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.association.learned import Roles
+from models.association.neighbourhood import Heard
 from models.association.params import AssociationParams
 from tandem import files
 from tandem.errors import ReleaseError
@@ -32,6 +33,7 @@ class Association:
         first = {"popularity": params.popularity[0], "trend": params.trend[0]}
         self.choices: dict[str, float] = {"epochs": params.epochs, **first}
         self.curve: list[dict[str, float]] = []
+        self.heard: Heard | None = None  # where products listen to neighbours
         self._roles: Roles | None = None
 
     def fit(self, dataset: Dataset, validation: Cases | None = None) -> Self:
@@ -52,7 +54,7 @@ class Association:
         Raises:
             ReleaseError: neither fitted nor loaded.
         """
-        return self._learned().scores(histories, demand)
+        return self.learned().scores(histories, demand)
 
     def linear(self, histories: Histories) -> NDArray[np.float32]:
         """(users, products) the same without recent demand.
@@ -60,14 +62,14 @@ class Association:
         Raises:
             ReleaseError: neither fitted nor loaded.
         """
-        return self._learned().scores(histories, None)
+        return self.learned().scores(histories, None)
 
     def because(self, histories: Histories, items: NDArray[np.integer]) -> NDArray[np.int32]:
         """(users, k) the product of the history with the largest part in the item's score, 0 where none has any.
 
         The score is a sum over the history; its parts are taken as they are without recent demand.
         """
-        roles = self._learned()
+        roles = self.learned()
         weights = roles.weights(histories)
         reasons = np.zeros(items.shape, np.int32)
         for user, wanted in enumerate(items):
@@ -79,13 +81,14 @@ class Association:
         return reasons
 
     def save(self, folder: Path) -> None:
-        """Write roles.npz and params.json.
+        """Write roles.npz, params.json and, where products listen to neighbours, heard.npz.
 
         Raises:
             ReleaseError: neither fitted nor loaded.
         """
-        roles = self._learned()
-        files.write_arrays(folder / "roles.npz", **{f.name: np.asarray(getattr(roles, f.name)) for f in fields(roles)})
+        files.write_arrays(folder / "roles.npz", **_arrays(self.learned()))
+        if self.heard:
+            files.write_arrays(folder / "heard.npz", **_arrays(self.heard))
         files.write_json({"params": self.params.model_dump(), "choices": self.choices}, folder / "params.json")
 
     @classmethod
@@ -95,13 +98,25 @@ class Association:
         ranker = cls(AssociationParams.parse(stored["params"], str(folder / "params.json")))
         ranker.choices = stored["choices"]
         ranker._roles = Roles(**files.read_arrays(folder / "roles.npz"))
+        if (folder / "heard.npz").exists():
+            ranker.heard = Heard(**files.read_arrays(folder / "heard.npz"))
         return ranker
 
     def _take(self, trained: "Trained") -> Self:
-        self.choices, self.curve, self._roles = trained.choices, trained.curve, trained.roles
+        self.choices, self.curve = trained.choices, trained.curve
+        self.heard, self._roles = trained.heard, trained.roles
         return self
 
-    def _learned(self) -> Roles:
+    def learned(self) -> Roles:
+        """What scores are made of.
+
+        Raises:
+            ReleaseError: neither fitted nor loaded.
+        """
         if self._roles is None:
             raise ReleaseError(f"{self.name} has learned nothing yet: fit or load it first")
         return self._roles
+
+
+def _arrays(made: Roles | Heard) -> dict[str, NDArray]:
+    return {f.name: np.asarray(getattr(made, f.name)) for f in fields(made)}

@@ -219,6 +219,6 @@ def _kind(texts: ir.Table, block: Block) -> ir.StringValue:
 def _quantity(known: ir.Table, block: Block) -> ir.FloatingValue:
     """Pieces. Returned ones are negative in some shops, here never; an event without word of them, no sale, is one."""
     if "quantity" not in block.columns:
-        return ibis.literal(1.0)
+        return ibis.literal(1).cast("float64")  # DuckDB takes 1.0 for a decimal
     silent = ~known.kind.isin(rules.SALES) & known.text_quantity.isnull()
     return ibis.cases((silent, 1.0), (known.kind == "return", known.quantity.abs()), else_=known.quantity)

@@ -28,7 +28,7 @@ from tandem.privacy import pseudonyms
 
 log = logging.getLogger(__name__)
 
-INDEX = "index.json"
+INDEX, PARTIAL = "index.json", "new.partial"
 SCRATCH = "scratch"
 """A folder beside the parts for what does not fit into memory meanwhile."""
 
@@ -120,9 +120,8 @@ class Parts:
             SourceError: a file is not as the block describes it, or its columns are not those of the files before.
         """
         folder = self._folder / f"{block.table.name}-{self._fingerprint(block)}"
-        of_path = {path: self._identity(path) for path in {export.path for export in found}}
-        here = {export.name: of_path[export.path] for export in found}
-        parts = [part for part in _index(folder) if _still(part, here)]
+        here = {export.name: export.path for export in found}
+        parts = [part for part in _index(folder) if self._still(part, here)]
         known = {file.name for part in parts for file in part.files}
         new = [export for export in found if export.name not in known]
         if new:
@@ -132,7 +131,7 @@ class Parts:
                 _tell_new_keys(named, block, parts)
                 columns = {column: None for header in named.values() for column in header}
                 columns |= dict.fromkeys(sorted(block.may_have.intersection(block.named)))
-                parts.append(self._read(block, new, list(columns), here, folder))
+                parts.append(self._read(block, new, list(columns), folder))
             except SourceError as error:
                 raise SourceError(f"{error}\n{WAY_OUT}") from None
             files.write_json([_entry(part) for part in parts], folder / INDEX)
@@ -146,21 +145,18 @@ class Parts:
             if folder.name not in {*kept, SCRATCH, KEPT}:
                 shutil.rmtree(folder)
 
-    def _read(
-        self,
-        block: Block,
-        new: list[Export],
-        columns: list[str],
-        here: dict[str, Identity],
-        folder: Path,
-    ) -> Part:
+    def _still(self, part: Part, here: dict[str, Path]) -> bool:
+        """Whether every file of the part is still there with the same content."""
+        return part.path.exists() and all(
+            file.name in here and self._identity(here[file.name]) == (file.sha256, file.bytes) for file in part.files
+        )
+
+    def _read(self, block: Block, new: list[Export], columns: list[str], folder: Path) -> Part:
         told = self._source.products_from_events
         people = Pseudonyms(self._key, self._keep)
         records = Records(new, block, columns, told.texts.values() if told else (), self._params, people)
-        names = hashlib.sha256("\n".join(f"{e.name} {here[e.name][0]}" for e in new).encode()).hexdigest()
-        path = folder / f"{names[:16]}.parquet"
         folder.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".partial")
+        partial = folder / PARTIAL
         rows = self._engine.stream(records.reader())
         try:
             self._engine.write(mapping.judge(self._engine, rows, block, told), partial)
@@ -168,6 +164,9 @@ class Parts:
             if records.stopped is not None:
                 raise records.stopped from None
             raise
+        here = {e.name: self._identity(e.path) for e in new}
+        names = hashlib.sha256("\n".join(f"{e.name} {here[e.name][0]}" for e in new).encode()).hexdigest()
+        path = folder / f"{names[:16]}.parquet"
         partial.replace(path)
         log.info("read %d files of %s: %d rows", len(new), block.table.name, sum(records.counts.values()))
         read = [RawFile(e.name, *here[e.name], records.counts[e.name], dict(records.left_out[e.name])) for e in new]
@@ -217,11 +216,6 @@ def _identity(path: Path) -> Identity:
         return files.hash_file(path), path.stat().st_size
     except OSError as error:
         raise SourceError(f"{path} cannot be read: {error.strerror}") from None
-
-
-def _still(part: Part, here: dict[str, Identity]) -> bool:
-    """Whether every file of the part is still there with the same content."""
-    return part.path.exists() and all(here.get(file.name) == (file.sha256, file.bytes) for file in part.files)
 
 
 def _tell_new_keys(named: dict[str, list[str]], block: Block, parts: list[Part]) -> None:

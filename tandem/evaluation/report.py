@@ -51,13 +51,13 @@ def _of_view(task: str, protocol: str, view: str, found: Mapping[str, Any]) -> s
     title = f"{task} · {protocol} · {view}: {found['cases']:,} {CASES[task]}, catalogue of {found['catalogue']:,}"
     if not found["rankers"]:
         return f"{title}\n  nothing to measure"
-    order = sorted(found["rankers"].items(), key=lambda item: (-item[1][_shown(item[1])[0]]["mean"], item[0]))
-    metrics = _shown(order[0][1])
+    order = sorted(found["rankers"].items(), key=lambda item: (-item[1][shown(item[1])[0]]["mean"], item[0]))
+    metrics = shown(order[0][1])
     width = max(len(name) for name in found["rankers"]) + 2
     columns = [max(len(metric), 18 if "low" in order[0][1][metric] else 6) + 2 for metric in metrics]
     head = " " * width + "".join(metric.rjust(column) for metric, column in zip(metrics, columns, strict=True))
     rows = [
-        name.ljust(width) + "".join(_cell(of[m]).rjust(column) for m, column in zip(metrics, columns, strict=True))
+        name.ljust(width) + "".join(cell(of[m]).rjust(column) for m, column in zip(metrics, columns, strict=True))
         for name, of in order
     ]
     return "\n".join([f"{title} ({PROTOCOLS[protocol]})", head, *rows])
@@ -66,7 +66,7 @@ def _of_view(task: str, protocol: str, view: str, found: Mapping[str, Any]) -> s
 def _of_slices(task: str, protocol: str, view: str, slices: Mapping[str, Any]) -> str:
     """One line for each ranker with its NDCG by slice, in the order of the first slice."""
     first = next(iter(slices.values()))["rankers"]
-    metric = _shown(next(iter(first.values())))[0]
+    metric = shown(next(iter(first.values())))[0]
     order = sorted(first, key=lambda name: (-first[name][metric]["mean"], name))
     columns = {name: f"{name} ({of['cases']:,})" for name, of in slices.items()}
     width = max(map(len, order)) + 2
@@ -83,14 +83,15 @@ def _of_slices(task: str, protocol: str, view: str, slices: Mapping[str, Any]) -
     return "\n".join([title, head, *rows])
 
 
-def _shown(metrics: Mapping[str, Any]) -> list[str]:
+def shown(metrics: Mapping[str, Any]) -> list[str]:
     """NDCG and hit rate at the cutoff nearest 10, recall and coverage at the largest, and MRR."""
     cutoffs = sorted(int(metric.removeprefix("ndcg_at_")) for metric in metrics if metric.startswith("ndcg_at_"))
     near, far = min(cutoffs, key=lambda k: abs(k - 10)), cutoffs[-1]
     return [f"ndcg_at_{near}", f"recall_at_{far}", "mrr", f"hit_rate_at_{near}", f"coverage_at_{far}"]
 
 
-def _cell(value: Mapping[str, float]) -> str:
+def cell(value: Mapping[str, float]) -> str:
+    """The mean, with its interval where it has one."""
     if "low" not in value:
         return f"{value['mean']:.3f}"
     return f"{value['mean']:.3f} [{value['low']:.3f},{value['high']:.3f}]"

@@ -42,15 +42,25 @@ def intervals(values: NDArray[np.floating], *, resamples: int, confidence: float
 def difference(
     ours: NDArray[np.floating], theirs: NDArray[np.floating], *, resamples: int, confidence: float, seed: int
 ) -> Interval:
-    """Interval of the mean of ours - theirs, paired by case.
+    """Interval of the mean of ours - theirs, (cases,) each, paired by case.
 
     Raises:
         ValueError: the two are not of the same cases.
     """
+    return differences(ours[:, None], theirs[:, None], resamples=resamples, confidence=confidence, seed=seed)[0]
+
+
+def differences(
+    ours: NDArray[np.floating], theirs: NDArray[np.floating], *, resamples: int, confidence: float, seed: int
+) -> list[Interval]:
+    """The same of each column of (cases, columns), on the same resamples.
+
+    Raises:
+        ValueError: the two are not of the same cases and columns.
+    """
     if ours.shape != theirs.shape:
         raise ValueError(f"{ours.shape} and {theirs.shape} cases cannot be paired")
-    paired = (ours - theirs)[:, None]
-    return intervals(paired, resamples=resamples, confidence=confidence, seed=seed)[0]
+    return intervals(ours - theirs, resamples=resamples, confidence=confidence, seed=seed)
 
 
 def resamples_of(cases: int, resamples: int, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:

@@ -52,6 +52,21 @@ class Rows:
         """The rows that hold a as source and b as target."""
         return np.intersect1d(_rows_with(self.source, a), _rows_with(_targets(self), b))
 
+    def edge(self, a: int, b: int) -> Pairs:
+        """What `edges` counts of a → b, without counting the others; n is 0 where no row holds it."""
+        held, targets = self.witnesses(a, b), _targets(self)
+        cells = self.source[held][:, [a]].toarray() * targets[held][:, [b]].toarray()  # (rows, 1)
+        ids = np.array([a], np.int32), np.array([b], np.int32)
+        n, weight = np.array([len(held)], np.float64), self.weight[held] @ cells
+        return Pairs(*ids, n, weight, _rows_of_each(self.source), _rows_of_each(targets), len(self))
+
+    @property
+    def pairs(self) -> float:
+        """How many directed pairs of different products stand in the rows: Σ n of all edges."""
+        sources, targets = self.source > 0, _targets(self) > 0
+        of_rows = sources.sum(axis=1) @ targets.sum(axis=1)
+        return float(of_rows - sources.multiply(targets).sum())
+
 
 @lru_cache(maxsize=8)
 def edges(dataset: Dataset, kind: Kind) -> Pairs:
@@ -244,6 +259,11 @@ def _only(cells: sp.csr_array, kept: NDArray[np.bool_]) -> sp.csr_array:
     found.data = kept.astype(np.float64)
     found.eliminate_zeros()
     return found
+
+
+def _rows_of_each(cells: sp.csr_array) -> NDArray[np.float64]:
+    """(products,) rows with a cell above 0 of it."""
+    return np.asarray((cells > 0).sum(axis=0), np.float64).ravel()
 
 
 def _rows_with(cells: sp.csr_array, product: int) -> NDArray[np.int64]:

@@ -74,6 +74,18 @@ class Partners:
         low, high = np.searchsorted(self.relation[begin:end], RELATIONS.index(relation) + np.arange(2))
         return np.arange(begin + low, begin + high)
 
+    def shown(self, a: int, relation: Relation, min_users: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+        """(partners,) those of `places` that may be shown, and (partners, COUNTS) what may be told of them.
+
+        A count is told, else 0, where `min_users` known users stand behind it, with 1 always. A partner is shown where
+        a count is told, or where nothing was counted: then it rests on nobody's behaviour.
+        """
+        places = self.places(a, relation)
+        counts, enough = self.counts[places], (self.users[places] >= min_users) | (min_users <= 1)
+        told = np.where(enough, counts, 0)
+        shown = told.any(axis=1) | ~counts.any(axis=1)
+        return places[shown], told[shown]
+
     def write(self, path: Path) -> None:
         """Write everything as one `.npz`."""
         files.write_arrays(path, **{f.name: getattr(self, f.name) for f in fields(self)})

@@ -109,20 +109,22 @@ def lift_interval(pairs: Pairs, level: float = 0.95) -> tuple[Values, Values]:
     return low / by_chance, high / by_chance
 
 
-def given_sizes(pairs: Pairs) -> Pairs:
+def given_sizes(pairs: Pairs, counted: float | None = None) -> Pairs:
     """The same counts, with chance judged by how large the rows are: as many rows as make the mean lift 1.
 
     N' = Σ_{a ≠ b} n_a n_b / Σ n_ab. A few rows with a thousand products hold most pairs; beside the plain N they make
     nearly all of them look attracted. Rows with one product hold none, and say nothing of pairs.
 
     Args:
-        pairs: all that were counted, or more.
+        pairs: all that were counted, or more; or some of them.
+        counted: Σ n_ab of all; without it, of `pairs`.
     """
     possible = pairs.source.sum() * pairs.target.sum() - (pairs.source * pairs.target).sum()
     if not pairs.rows:
         return pairs
+    counted = pairs.n.sum() if counted is None else counted
     least = pairs.source.max(initial=0.0) + pairs.target.max(initial=0.0)  # so that any two fit beside each other
-    return replace(pairs, rows=int(max(np.ceil(possible / max(pairs.n.sum(), 1)), least)))
+    return replace(pairs, rows=int(max(np.ceil(possible / max(counted, 1)), least)))
 
 
 def chance_of_more(pairs: Pairs) -> Values:

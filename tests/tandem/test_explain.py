@@ -1,65 +1,20 @@
 """Explanations: every number can be counted again by hand, and goes when its evidence goes."""
 
 import numpy as np
-import pandas as pd
 import pytest
 
-from tandem.data import schema
-from tandem.explain import Explanation, ExplanationError, explain
-from tandem.features import dataset
+from tandem.explain import Explanation, ExplanationError, explain, rounded
+from tandem.features import graph, strength
 from tandem.features.dataset import Dataset
-from tandem.params import FeaturesParams
+from tandem.features.graph import KINDS
 from tandem.ranking.counting import COUNTING
 
-DAY = pd.Timestamp("2026-03-01T09:00Z")
-ORDERS = 40
+from ..phones import known, partners, sheet
 
 
-def events(left_out: tuple[str, ...] = ()) -> pd.DataFrame:
-    """40 orders on as many days: 10 of phone and case, 10 of a phone, of which 4 are followed by the case 3 days later,
-    and 20 of a lamp; each customer has three of them. Customers look at both phones, and buy the one.
-    """
-    rows = []
-    for n in range(ORDERS):
-        user, at = f"u{n % 14:02}", DAY + pd.Timedelta(days=n)
-        bought = ["phone", "case"] if n < 10 else ["phone"] if n < 20 else ["lamp"]
-        rows += [(user, product, "purchase", at, f"o{n:02}", None) for product in bought]
-        if 10 <= n < 14:
-            rows.append((user, "case", "purchase", at + pd.Timedelta(days=3), f"p{n}", None))
-        if n < 20:
-            rows += [(user, product, "view", at, None, f"s{n:02}") for product in ("phone", "other phone")]
-        else:
-            rows.append((user, "lamp", "view", at, None, f"s{n:02}"))
-    table = pd.DataFrame(rows, columns=["user_id", "product_id", "kind", "time", "order_id", "session_id"])
-    table = table[~table["order_id"].isin(left_out)].sort_values("time", kind="stable")
-    return table.assign(
-        event_id=[str(n) for n in range(len(table))],
-        time=table["time"].astype("datetime64[us, UTC]"),
-        quantity=1.0,
-        unit_price=None,
-    )
-
-
-def sheet() -> pd.DataFrame:
-    """Two phones of one brand, a case, a lamp."""
-    rows = [
-        ("phone", ["electronics", "phones"], "Acme", 400.0),
-        ("other phone", ["electronics", "phones"], "Acme", 500.0),
-        ("case", ["electronics", "cases"], "Bolt", 20.0),
-        ("lamp", ["home"], None, 30.0),
-    ]
-    table = pd.DataFrame(rows, columns=["product_id", "category", "brand", "price"])
-    return table.reindex(columns=schema.PRODUCTS.names).assign(currency="EUR")
-
-
-def known(left_out: tuple[str, ...] = ()) -> Dataset:
-    """Known sixty days later."""
-    params = FeaturesParams(target_kinds=("purchase",), kind_weight={"view": 0.1, "purchase": 1.0})
-    reviews = pd.DataFrame(
-        {"user_id": ["u00", "u01"], "product_id": "case", "time": DAY + pd.Timedelta(days=9), "tone": [1.0, 0.5]}
-    ).assign(**{aspect: float(aspect == "quality") for aspect in schema.ASPECTS})
-    reviews["time"] = reviews["time"].astype("datetime64[us, UTC]")
-    return dataset.build(events(left_out), sheet(), DAY + pd.Timedelta(days=60), params, reviews)
+def asked(a: str, b: str, min_users: int, data: Dataset | None = None) -> Explanation:
+    data = data or known()
+    return explain(data, partners(data), sheet(), a, b, min_users)
 
 
 def said(found: Explanation) -> dict[str, dict]:
@@ -67,39 +22,81 @@ def said(found: Explanation) -> dict[str, dict]:
     return {statement.about: dict(statement.values) for statement in found.statements}
 
 
+def sentences(found: Explanation) -> dict[str, str]:
+    return {statement.about: statement.sentence for statement in found.statements}
+
+
 def test_counts_chance_people_and_span_are_those_of_the_baskets() -> None:
-    found = explain(known(), sheet(), "phone", "case", min_users=5)
+    found = asked("phone", "case", min_users=5)
     together = said(found)["together: phone, case"]
     # 20 baskets with the phone, 14 with the case, 20 with the lamp; chance as among (54² - 20² - 14² - 20²) / 20 = 96
     assert (together["n"], together["rows"], together["of_a"], together["of_b"]) == (10, 96, 20, 14)
     assert together["expected"] == pytest.approx(20 * 14 / 96)
     assert together["lift"] == pytest.approx(10 * 96 / (20 * 14))
     assert (together["users"], together["span"]) == (10, ["2026-03-01", "2026-03-10"])
-    sentence = next(s.sentence for s in found.statements if s.about == "together: phone, case")
-    assert sentence.startswith("10 baskets hold both, 3.43 times as many as chance would give (2.9)")
-    assert sentence.endswith("10 known customers, 2026-03-01 to 2026-03-10")
+    assert sentences(found)["together: phone, case"] == (
+        "10 baskets hold both, 3.4 times the 2.9 that chance would give; 10 known customers, 2026-03-01 to 2026-03-10"
+    )
+
+
+def test_chance_is_that_of_all_pairs_though_only_one_is_counted() -> None:
+    data, ids = known(), ("phone", "other phone", "case", "lamp")
+    told = {name: of for a in ids for b in ids if a != b for name, of in said(asked(a, b, 1, data)).items()}
+    counted = 0
+    for kind in KINDS:
+        edges = strength.given_sizes(graph.edges(data, kind))
+        names = zip(data.vocabulary.decode(edges.a), data.vocabulary.decode(edges.b), strict=True)
+        for place, (a, b) in enumerate(names):
+            of = told[f"{kind}: {a}, {b}"]
+            assert (of["n"], of["rows"]) == (edges.n[place], edges.rows)
+            assert of["expected"] == pytest.approx(strength.expected(edges)[place])
+            assert of["chance"] == pytest.approx(strength.chance_of_more(edges)[place])
+            counted += 1
+    assert counted == len([name for name in told if name.split(":")[0] in KINDS]) > 5
+
+
+def test_what_is_served_is_cited_with_its_place_probability_and_order() -> None:
+    case, other = (asked("phone", b, min_users=5) for b in ("case", "other phone"))
+    assert said(case)["served"] == {
+        "relation": "complement", "probability": pytest.approx(0.8), "first": "phone", "place": 2, "of": 2,
+    }  # fmt: skip
+    assert case.statements[0].sentence == (
+        "/related shows case as no. 2 of 2 complements of phone, with probability 0.80; phone is bought first"
+    )
+    assert other.statements[0].sentence == (
+        "/related shows other phone as the only substitute of phone, proved by counts, without a probability"
+    )
+    nothing = said(asked("case", "phone", min_users=5))["served"]
+    assert set(nothing.values()) == {None}
 
 
 def test_what_too_few_people_stand_behind_is_withheld() -> None:
     """Four customers bought the case after the phone."""
-    shown, all_of_it = (explain(known(), sheet(), "phone", "case", min_users=n) for n in (5, 1))
+    shown, all_of_it = (asked("phone", "case", min_users=n) for n in (5, 1))
     assert "after: phone, case" not in said(shown)
     assert said(all_of_it)["after: phone, case"]["users"] == 4
     assert shown.withheld > all_of_it.withheld == 0
-    nothing = explain(known(), sheet(), "phone", "case", min_users=11)
-    assert (nothing.relation, nothing.first) == (None, None)
+    nothing = asked("phone", "case", min_users=11)
+    assert nothing.statements[0].sentence == "/related shows case neither as complement nor as substitute of phone"
     assert not {"together: phone, case", "reviews: case"} & said(nothing).keys()
+    assert (nothing.private, shown.private, asked("phone", "lamp", 5).private) == (True, False, False)
+
+
+def test_two_that_nobody_took_together_are_said_to_be_apart() -> None:
+    found = sentences(asked("other phone", "lamp", min_users=1))
+    assert found["counts"] == "nothing was counted of the two together"
+    assert "counts" not in said(asked("phone", "case", min_users=11))  # they were; who they were is withheld
 
 
 def test_what_the_sheet_and_reviewers_say_is_told() -> None:
-    found = said(explain(known(), sheet(), "phone", "other phone", min_users=1))
-    assert found["category"] == {"category": ["electronics", "phones"]}
-    assert found["brand"] == {"brand": "Acme"}
-    assert found["price"]["ratio"] == pytest.approx(1.25)
-    assert found["viewed: phone, other phone"]["n"] == 20
-    assert found["instead: other phone, phone"]["n"] == 20
-    reviews = said(explain(known(), sheet(), "phone", "case", min_users=1))["reviews: case"]
-    assert (reviews["reviews"], reviews["topics"]) == (2, ["quality"])
+    found = asked("phone", "other phone", min_users=1)
+    assert said(found)["category"] == {"category": ["electronics", "phones"]}
+    assert said(found)["brand"] == {"brand": "Acme"}
+    assert sentences(found)["price"] == "other phone costs 500.00 EUR, 1.2 times as much as phone (400.00)"
+    assert said(found)["viewed: phone, other phone"]["n"] == 20
+    assert said(found)["instead: other phone, phone"]["n"] == 20
+    reviews = said(asked("phone", "case", min_users=1))["reviews: case"]
+    assert (reviews["reviews"], reviews["topics"]) == (2, {"quality": 1.0})
 
 
 def test_texts_and_pictures_are_compared_where_both_are_known() -> None:
@@ -107,14 +104,14 @@ def test_texts_and_pictures_are_compared_where_both_are_known() -> None:
     text = np.full((data.vocabulary.size, 2), np.nan, np.float32)
     text[data.vocabulary.encode(["phone", "other phone"])] = [[0.6, 0.8], [1.0, 0.0]]
     data = data.with_vectors(text, data.products.picture)
-    assert said(explain(data, sheet(), "phone", "other phone", 1))["text"]["cosine"] == pytest.approx(0.6)
-    assert "text" not in said(explain(data, sheet(), "phone", "case", 1))
+    assert said(asked("phone", "other phone", 1, data))["text"]["cosine"] == pytest.approx(0.6)
+    assert "text" not in said(asked("phone", "case", 1, data))
 
 
 def test_without_the_cited_baskets_the_score_is_lower() -> None:
     whole, cited = known(), tuple(f"o{n:02}" for n in range(10))
     less = known(left_out=cited[:5])
-    assert said(explain(less, sheet(), "phone", "case", 1))["together: phone, case"]["n"] == 5
+    assert said(asked("phone", "case", 1, less))["together: phone, case"]["n"] == 5
 
     def score(data: Dataset) -> float:
         from tandem.params import CountingParams
@@ -124,12 +121,17 @@ def test_without_the_cited_baskets_the_score_is_lower() -> None:
         return float(weights[a, b])
 
     assert score(less) < 0.8 * score(whole)
-    gone = said(explain(known(left_out=cited), sheet(), "phone", "case", 1))
+    gone = said(asked("phone", "case", 1, known(left_out=cited)))
     assert "together: phone, case" not in gone
+
+
+def test_numbers_are_written_as_people_write_them() -> None:
+    numbers = 0.0434, 0.5, 1, 2.34, 23.4, 170.4, 1234, 1_250_000
+    assert [rounded(n) for n in numbers] == ["0.043", "0.5", "1", "2.3", "23", "170", "1,200", "1,200,000"]
 
 
 def test_a_product_that_nobody_knows_or_one_named_twice_is_refused() -> None:
     with pytest.raises(ExplanationError, match="'sofa' has no event"):
-        explain(known(), sheet(), "phone", "sofa", 1)
+        asked("phone", "sofa", 1)
     with pytest.raises(ExplanationError, match="name two"):
-        explain(known(), sheet(), "phone", "phone", 1)
+        asked("phone", "phone", 1)

@@ -70,6 +70,16 @@ def test_what_helps_is_used_and_what_does_not_is_left(text: np.ndarray, caplog: 
     assert found == pytest.approx(told[NEW], abs=0.05)
 
 
+def test_what_may_not_be_known_tells_nothing(text: np.ndarray, caplog: pytest.LogCaptureFixture) -> None:
+    told = (text @ np.random.default_rng(4).normal(size=(5, 3))).astype(np.float32)
+    with caplog.at_level("INFO"):
+        found = foretell(features(text=text, picture=text), LEARNERS, told, NEW, ("picture", "sales"))
+    assert "by their like: picture 30" in caplog.text
+    assert found == pytest.approx(told[NEW], abs=0.05)
+    mean = np.tile(told[LEARNERS].mean(axis=0), (len(NEW), 1))
+    assert foretell(features(text=text), LEARNERS, told, NEW, ("picture",)) == pytest.approx(mean, abs=1e-6)
+
+
 def test_products_without_pairs_teach_nothing(text: np.ndarray) -> None:
     told = text[:, :2].copy()
     told[40:48] = 1e6

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from models.association.neighbourhood import Neighbourhood
 from models.association.ranker import Association
 from models.training import NothingToLearn
 from tandem.features import histories
@@ -112,6 +113,35 @@ np.save(folder / "scores.npy", scores)
     assert np.array_equal(np.load(tmp_path / "scores.npy"), expected)
 
 
+def test_whom_products_listen_to_is_kept_with_the_release(
+    make, paired: Association, cases_for_phones: Dataset, tmp_path: Path
+) -> None:
+    around = Neighbourhood.of(cases_for_phones, 3)
+    there = {
+        (product, int(near), around.relations[relation])
+        for product in range(cases_for_phones.vocabulary.size)
+        for near, relation, strength in zip(
+            around.near[product], around.relation, around.strength[product], strict=True
+        )
+        if strength
+    }
+    heard = {product: paired.heard.by(product) for product in range(cases_for_phones.vocabulary.size)}
+    assert {(product, near, relation) for product, of in heard.items() for near, relation, _ in of} <= there
+    few = [product for product, of in heard.items() if 0 < len(of) < 5]  # at most five are kept
+    assert few
+    for product in few:  # all its neighbours are named
+        assert len(heard[product]) == len([of for of in there if of[0] == product])
+        assert sum(share for *_, share in heard[product]) == pytest.approx(1, abs=1e-5)
+    for ranker in (paired, make(graph="none", epochs=1).fit(cases_for_phones)):
+        ranker.save(tmp_path)
+        loaded = Association.load(tmp_path)
+        assert (tmp_path / "heard.npz").exists() == (ranker is paired)
+        assert (loaded.heard is None) == (ranker.heard is None)
+        if ranker.heard:
+            assert [loaded.heard.by(product) for product in heard] == list(heard.values())
+            (tmp_path / "heard.npz").unlink()
+
+
 def test_equal_seeds_give_equal_scores(make, cases_for_phones: Dataset) -> None:
     first, second = (make(epochs=3, dropout=0.1).fit(cases_for_phones) for _ in range(2))
     asked = _asked(cases_for_phones, ["p0"])
@@ -154,15 +184,16 @@ def test_what_is_bought_instead_is_alike_and_what_goes_with_it_is_not(make, shop
             (f"u{n}", product, "purchase", float(n % 20), f"o{n}") for product in (f"tea{kind}-{chosen}", f"cup{kind}")
         ]
     known = shop(rows, 21)
-    roles = make(alike_weight=1.0).fit(known)._learned()
+    roles = make(alike_weight=1.0).fit(known).learned()
     teas = known.vocabulary.encode([f"tea{kind}-{which}" for kind in range(3) for which in (0, 1)])
     cups = known.vocabulary.encode([f"cup{kind}" for kind in range(3) for _ in (0, 1)])
     others = teas[[1, 0, 3, 2, 5, 4]]
-    assert roles.substitutes(teas, others) == pytest.approx(roles.substitutes(others, teas))
-    assert (roles.substitutes(teas, others) > roles.substitutes(teas, cups) + 1).all()
-    assert (roles.complements(teas, cups) > roles.complements(teas, others) + 1).all()
-    assert (np.abs(roles.associations(teas, others)) <= 1).all()
+    for tea, cup, other in zip(teas.tolist(), cups.tolist(), others.tolist(), strict=True):
+        assert roles.substitute(tea, other) == pytest.approx(roles.substitute(other, tea))
+        assert roles.substitute(tea, other) > roles.substitute(tea, cup) + 0.5
+        assert roles.complements(tea)[cup] > roles.complements(tea)[other] + 1
+        assert abs(sum(roles.association(tea, other).values())) <= 1
 
 
 def test_without_substitutes_nothing_is_alike(paired: Association) -> None:
-    assert not paired._learned().alike.any()
+    assert not paired.learned().alike.any()

@@ -17,6 +17,7 @@ from tandem.data import months
 from tandem.data.sources import Source
 from tandem.params import CleaningParams, IngestParams
 
+from ...shop import COLUMNS
 from .conftest import HEADER, KEY, PARAMS, SHOP
 
 NEW_YEAR = [
@@ -129,7 +130,16 @@ def test_a_session_over_a_months_end_begins_with_a_late_row(shop, written) -> No
     shop.grown()
     of = {row["product_id"]: (row["session_id"], str(row["time"])[:7]) for row in shop.rows("events")}
     assert of["A4"] == ("events-0.csv:1", "2026-02"), "its month is written for its session's sake"
-    assert "2026-03.parquet" not in written[: written.index("refused.parquet")]
+    assert "2026-03.parquet" not in written[: written.index("products.parquet")]
+
+
+def test_events_without_quantity_come_into_a_month_that_is_there(shop) -> None:
+    shop.source["events"][0]["columns"] = {n: c for n, c in COLUMNS.items() if n != "quantity"}
+    shop.arrive("events-1.csv", "a1,u1,2026-03-01 10:00,o1,7,2.5,buy,Cup,x")
+    shop.make()
+    shop.arrive("events-2.csv", "a1,u1,2026-03-02 10:00,o2,7,2.5,buy,Cup,x")
+    shop.grown()
+    assert [row["quantity"] for row in shop.rows("events")] == [1.0, 1.0]
 
 
 def test_a_duplicate_in_a_file_that_comes_first_by_name_takes_the_place_of_the_old_row(shop) -> None:

@@ -232,6 +232,21 @@ def test_every_kind_is_counted_as_by_plain_loops(shop: Shop, drawn: list[tuple])
         assert found.rows == len(sides)
 
 
+def test_one_edge_is_counted_as_among_all(shop: Shop) -> None:
+    rows = [(f"u{n % 2}", p, "purchase", float(n), f"o{n}") for n in range(6) for p in ("ab", "bc", "ca")[n % 3]]
+    rows += [(f"u{n % 2}", p, "view", n + 0.5, f"s{n}") for n in range(4) for p in "abc"[: 2 + n % 2]]
+    known = shop(rows, size_exponent=0.5, half_life_days=3.0)
+    for kind in graph.KINDS:
+        found, whole = graph.edges(known, kind), graph.rows(known, kind)
+        assert whole.pairs == found.n.sum() > 0
+        for place, pair in enumerate(zip(found.a.tolist(), found.b.tolist(), strict=True)):
+            one = whole.edge(*pair)
+            for name in ("n", "weight", "of_a", "of_b"):
+                assert getattr(one, name) == pytest.approx(getattr(found, name)[[place]])
+            assert (one.a, one.b, one.rows) == (*pair, found.rows)
+        assert whole.edge(1, 1).n == (whole.target is None) * found.source[1]
+
+
 def test_users_behind_a_pair_are_counted_once_each_and_nobody_not_at_all(shop: Shop) -> None:
     """a and b: three baskets of u, one of v, one of nobody; c once with each by u alone; after: v took c after a."""
     rows = [("u", product, "purchase", day, f"o{day}") for day in (0.0, 1.0, 2.0) for product in ("a", "b")]

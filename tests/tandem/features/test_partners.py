@@ -48,6 +48,21 @@ def test_pairs_without_probability_stay_as_they_came() -> None:
     assert found.b[found.places(1, "complement")].tolist() == [4, 2, 3]
 
 
+def test_who_is_shown_and_what_is_told_hangs_on_the_users_behind() -> None:
+    """Of 1: 2 has a count of three users and one of two, 3 only the latter, of 4 nothing was counted."""
+    counts, users = np.zeros((2, 3, len(COUNTS)), int)
+    counts[0, :2], counts[1, 0], users[0, :2], users[1, 0] = (7, 9), 9, (3, 2), 2
+    ones = np.ones(3, int)
+    found = Partners.of(ones, np.array([2, 3, 4]), ones, np.array([0.9, 0.8, 0.7]), ones, counts, users)
+    for least, shown, told in ((3, [2, 4], [7, 0, 0, 0]), (2, [2, 3, 4], [7, 9, 9, 0, 0, 0]), (4, [4], [0, 0])):
+        places, numbers = found.shown(1, "complement", least)
+        assert found.b[places].tolist() == shown
+        assert numbers[:, :2].ravel().tolist() == told
+    unknown = Partners.of(*(getattr(found, f.name) for f in fields(found)[:-1]), np.zeros_like(users))
+    assert len(unknown.shown(1, "complement", 2)[0]) == 1
+    assert unknown.shown(1, "complement", 1)[1].tolist() == counts.tolist()  # nobody's counts are told where 1 suffices
+
+
 def test_what_was_written_is_read(tmp_path: Path) -> None:
     for partners in (Partners.none(), of([(1, 4, 2, np.nan, 0), (1, 3, 1, 0.2, 1)])):
         partners.write(tmp_path / "partners.npz")
