@@ -84,6 +84,10 @@ bench-evidence: setup ## what counts tell of relations, beside the demo shop's p
 bench-related: setup peers ## what goes with a product: every ranker on the dataset that SHOP names
 	@python -m benchmarks.related '$(SHOP)' --peers .peers/bin/python
 
+.PHONY: bench-related-cold
+bench-related-cold: setup ## what goes with a product on its first day, by ten monthly cuts of Online Retail
+	@python -m benchmarks.related_cold
+
 .PHONY: bench-relations
 bench-relations: setup ## complement or substitute, on Amazon's lists: the network beside boosted trees
 	@python -m benchmarks.relations amazon_grocery

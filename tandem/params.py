@@ -333,6 +333,18 @@ class CountingParams(Section):
     own_weight: tuple[float, ...] = Field(min_length=1)  # of a user's own purchases beside what goes with them
 
 
+class NewcomerParams(Section):
+    """Products that were new within the fit period, as cases."""
+
+    section = "blend.newcomers"
+    cuts: int = Field(ge=0)  # moments looked at; 0: none
+    days: int = Field(ge=1)  # from one to the next: first days of a product
+    min_count: int = Field(ge=1)  # baskets of these days that must hold a pair
+    min_lift: float = Field(ge=0)  # of these days, so that popularity alone makes no pair
+    min_cases: int = Field(ge=2)  # with fewer, weights are those of known products whose baskets are hidden
+    sold: int = Field(ge=1)  # products sold most lately that a case is decided between, beside the best of content
+
+
 class BlendParams(Section):
     """How the weights of a blend are learned."""
 
@@ -343,6 +355,7 @@ class BlendParams(Section):
     folds: int = Field(ge=2)  # of the cross-validation
     choosing_cases: int = Field(ge=2)  # of them, at most so many take part in it
     l2: tuple[PositiveFloat, ...] = Field(min_length=1)  # penalties on squared weights, of which it chooses
+    newcomers: NewcomerParams  # what the weights of products without baskets are learned from
 
 
 class EvaluateParams(Section):

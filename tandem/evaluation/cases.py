@@ -124,7 +124,15 @@ def of_products(
     min_lift: float = 0.0,
     sizes: tuple[int, int] = (2, 100),
 ) -> Cases:
-    """What went with each product in later baskets, the product itself masked.
+    """What went with each product in later baskets, the product itself masked: `of_baskets` of their events."""
+    content = baskets.gather(later, vocabulary, kinds).content
+    return of_baskets(content, demand, min_count=min_count, min_lift=min_lift, sizes=sizes)
+
+
+def of_baskets(
+    content: sp.csr_array, demand: Demand, *, min_count: int, min_lift: float = 0.0, sizes: tuple[int, int] = (2, 100)
+) -> Cases:
+    """What went with each product in later baskets (baskets, products), the product itself masked.
 
     Relevant: at least `min_count` later baskets hold both, with lift ≥ `min_lift`. Gain: the number of
     such baskets, or 1 where a lift is asked for, so that popularity does not pay.
@@ -134,7 +142,6 @@ def of_products(
 
     Source: truths T1 and T2 of the item-to-item protocol in docs/evaluation.md.
     """
-    content = baskets.gather(later, vocabulary, kinds).content
     size = np.diff(content.indptr)
     content = content[(size >= sizes[0]) & (size <= sizes[1])]
     counts = (content.T @ content).tocoo()
@@ -143,14 +150,10 @@ def of_products(
     lift = counts.data * content.shape[0] / np.maximum(support[a] * support[b], 1)
     kept = (a != b) & (counts.data >= min_count) & (lift >= min_lift)
     gain = np.where(min_lift > 0, 1.0, counts.data)[kept]
-    truth = sp.csr_array((gain, (a[kept], b[kept])), shape=(vocabulary.size, vocabulary.size))
+    truth = sp.csr_array((gain, (a[kept], b[kept])), shape=counts.shape)
     asked = np.flatnonzero(np.diff(truth.indptr))
-    own = sp.csr_array((np.ones(len(asked)), (np.arange(len(asked)), asked)), shape=(len(asked), vocabulary.size))
-    return Cases(_asking(asked, vocabulary, demand), demand, truth[asked], own)
-
-
-def _asking(asked: NDArray[np.integer], vocabulary: Vocabulary, demand: Demand) -> Histories:
-    return histories.of_products(asked, vocabulary.size, demand.as_of_us)
+    own = sp.csr_array((np.ones(len(asked)), (np.arange(len(asked)), asked)), shape=(len(asked), content.shape[1]))
+    return Cases(histories.of_products(asked, content.shape[1], demand.as_of_us), demand, truth[asked], own)
 
 
 def _recode_histories(known: Histories, index: NDArray[np.integer], products: int) -> Histories:

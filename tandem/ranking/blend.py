@@ -5,14 +5,15 @@ score(i, j) = Σ_k (w_k + v_k a_i) x_k(i, j)
 x_k are the log or the plain score of each component, log counts of what the shop sold of j lately and ever, log of j's
 age, and for each of these 1 where it says nothing (its x_k is 0 there). a_i tells how well i is known: log(1 + baskets
 with it), standardised over the cases. So a product with few baskets leans on other components than one with many. A
-product without any has weights of its own, learned from the same cases with all that needs baskets of i left out.
+product without any has weights of its own, for what needs no basket of i: learned from products that were new within
+the dataset (`newcomers.py`), or, where these are too few, from the same cases with their baskets hidden.
 
 The weights are those of a conditional logit (`logit.py`) of the gains among the best candidates of each component. The
 first component goes almost free of its penalty: where cases are few, the order is the first component's.
 """
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import ClassVar, Protocol, Self, runtime_checkable
@@ -27,10 +28,11 @@ from tandem.features.dataset import Dataset
 from tandem.features.demand import Demand
 from tandem.features.histories import DAY_US, Histories
 from tandem.params import BlendParams
-from tandem.ranking.content import CosineOfLike, NearPicture, NearText, SameBrand, SameCategory
+from tandem.ranking.content import CosineOfLike, NearNumber, NearPicture, NearText, SameBrand, SameCategory
 from tandem.ranking.ease import BasketEase
 from tandem.ranking.logit import Choices, Weights, fit_weights
 from tandem.ranking.neighbours import CoCount, WeightedCosine
+from tandem.ranking.newcomers import backtests
 from tandem.ranking.ranker import Ranker, top_k
 
 log = logging.getLogger(__name__)
@@ -95,7 +97,10 @@ class Blend:
     tasks: ClassVar[tuple[str, ...]] = ("related",)
     kinds: ClassVar[Mapping[str, type[Ranker]]] = {
         kind.name: kind
-        for kind in (WeightedCosine, BasketEase, CoCount, CosineOfLike, NearText, NearPicture, SameCategory, SameBrand)
+        for kind in (
+            *(WeightedCosine, BasketEase, CoCount),
+            *(CosineOfLike, NearText, NearPicture, NearNumber, SameCategory, SameBrand),
+        )
     }
     """Components that `load` knows, by name; a blend with others is a subclass that names them as well."""
 
@@ -129,17 +134,23 @@ class Blend:
         cases = validation.spread(self.params.max_cases)
         evidence = self._evidence(cases.histories)
         self.usual = float(evidence.mean()), float(evidence.std()) or 1.0
-        self.weights = {"warm": self._fit_weights(cases, False), "cold": self._fit_weights(cases, True)}
+        cold = self._of_newcomers(dataset, self.params.l2) or self._fit_weights(cases, True)
+        self.weights = {"warm": self._fit_weights(cases, False), "cold": cold}
         return self
 
     def refit(self, dataset: Dataset) -> Self:
-        """A new blend: components learned from `dataset` with their choices, the weights as they are."""
+        """A new blend: components learned from `dataset` with their choices, under the weights of `over`."""
         return self.over([component.refit(dataset) for component in self.components], dataset)
 
     def over(self, components: Sequence[Component], dataset: Dataset) -> Self:
-        """A new blend with these weights, over the same components as they learned from `dataset`."""
+        """A new blend with these weights, over the same components as they learned from `dataset`.
+
+        Weights of products without baskets are learned again under their penalty, where `dataset` has the newcomers.
+        """
         again = type(self)(components, self.params)
         again.learned, again.weights, again.usual = _learn(dataset), self.weights, self.usual
+        if found := again._of_newcomers(dataset, (self.weights["cold"].l2,)):
+            again.weights = {**self.weights, "cold": found}
         return again
 
     def scores(self, histories: Histories, demand: Demand) -> NDArray[np.float32]:
@@ -243,8 +254,28 @@ class Blend:
             yield np.log1p(amount, dtype=np.float32)[None]
             yield _as_float(amount == 0)[None]
 
+    def newcomers(self, dataset: Dataset) -> Iterable[tuple[Dataset, Cases]]:
+        """Earlier moments of the dataset, each with the cases of products that were new then."""
+        return backtests(dataset, self.params.newcomers)
+
+    def _of_newcomers(self, dataset: Dataset, l2: Sequence[float]) -> Weights | None:
+        """Weights of products without baskets; None where too few products were new within the dataset."""
+        wanted, p, found = self.params.newcomers, self.params, []
+        for earlier, cases in self.newcomers(dataset):
+            at = type(self)([part.refit(earlier) for part in self.components if part.of_content], p)
+            at.learned = _learn(earlier)
+            found.append(at._choices(cases, True, wanted.sold))
+        asked = sum(len(choices) for choices in found)
+        if asked < wanted.min_cases:
+            if wanted.cuts:
+                log.warning("%d products were new within the dataset, fewer than %d cases", asked, wanted.min_cases)
+            return None
+        weights = fit_weights(Choices.join(found), l2, p.folds, p.choosing_cases, by_known=False)
+        log.info("cold weights of %d newcomers, l2 %g", asked, weights.l2)
+        return weights
+
     def _fit_weights(self, cases: Cases, cold: bool) -> Weights:
-        choices, p = self._choices(cases, cold), self.params
+        choices, p = self._choices(cases, cold, self.params.candidates), self.params
         if not len(choices):
             raise EvaluationError(
                 f"none of {len(cases)} validation cases has a relevant product among the {self.params.candidates} best "
@@ -254,12 +285,13 @@ class Blend:
         log.info("%s weights of %d cases, l2 %g", "cold" if cold else "warm", len(choices), weights.l2)
         return weights
 
-    def _choices(self, cases: Cases, cold: bool) -> Choices:
+    def _choices(self, cases: Cases, cold: bool, sold: int) -> Choices:
+        """The candidates of cases, `sold` of them as sold most lately."""
         columns, target, sizes, known = [], [], [], []
         for start in range(0, len(cases), BLOCK):
             block = cases.take(np.arange(start, min(start + BLOCK, len(cases))))
             read = self._read(block.histories, block.demand, cold)
-            wanted = self._candidates(block, [scores for _, scores in read])
+            wanted = self._candidates(block, [scores for _, scores in read], sold)
             gain = np.where(wanted, block.truth.toarray(), 0.0)
             wanted &= (gain > 0).any(axis=1, keepdims=True)
             rows, products = np.nonzero(wanted)
@@ -271,12 +303,12 @@ class Blend:
         size = np.concatenate(sizes)
         return Choices(np.concatenate(columns), np.concatenate(target), np.cumsum(size) - size, np.concatenate(known))
 
-    def _candidates(self, block: Cases, scores: list[NDArray[np.float32]]) -> NDArray[np.bool_]:
-        """(cases, products) the best of each component, and those sold most lately."""
+    def _candidates(self, block: Cases, scores: list[NDArray[np.float32]], sold: int) -> NDArray[np.bool_]:
+        """(cases, products) the best of each component, and as many as `sold` of those sold most lately."""
         wanted = np.zeros(block.truth.shape, bool)
         recent = np.broadcast_to(block.demand.last(max(self.params.demand_days)), wanted.shape)
-        for of in (*scores, recent):
-            np.put_along_axis(wanted, top_k(of, self.params.candidates, block.masked), True, axis=1)
+        for of, k in (*((of, self.params.candidates) for of in scores), (recent, sold)):
+            np.put_along_axis(wanted, top_k(of, k, block.masked), True, axis=1)
         wanted[:, 0] = False
         return wanted
 

@@ -60,6 +60,17 @@ class Choices:
         """(cases,) share of each case's gain that its candidates hold."""
         return np.asarray(np.add.reduceat(self.target, self.begins))
 
+    @classmethod
+    def join(cls, parts: Sequence["Choices"]) -> "Choices":
+        """The cases of all parts, at least one, in order."""
+        ends = np.cumsum([0, *(len(part.target) for part in parts)])
+        return cls(
+            np.concatenate([part.columns for part in parts]),
+            np.concatenate([part.target for part in parts]),
+            np.concatenate([part.begins + end for part, end in zip(parts, ends, strict=False)]),
+            np.concatenate([part.known for part in parts]),
+        )
+
     def means(self) -> NDArray[np.float32]:
         """(cases, columns) over the candidates of each."""
         sizes = np.diff(self.begins, append=len(self.target))

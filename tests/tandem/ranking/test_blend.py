@@ -13,12 +13,15 @@ from tandem.errors import EvaluationError, ReleaseError
 from tandem.evaluation.cases import Cases
 from tandem.features import histories
 from tandem.features.dataset import Dataset
-from tandem.params import BlendParams, CountingParams
+from tandem.params import BlendParams, CountingParams, NewcomerParams
 from tandem.ranking.blend import Blend, Component
 from tandem.ranking.content import NearText
 from tandem.ranking.neighbours import CoCount, WeightedCosine
 
-PARAMS = BlendParams(demand_days=(7,), candidates=12, max_cases=100, folds=3, choosing_cases=50, l2=(0.1, 10.0))
+NEWCOMERS = NewcomerParams(cuts=0, days=10, min_count=1, min_lift=0, min_cases=5, sold=12)
+PARAMS = BlendParams(
+    demand_days=(7,), candidates=12, max_cases=100, folds=3, choosing_cases=50, l2=(0.1, 10.0), newcomers=NEWCOMERS
+)
 FAMILIES = 4
 
 
@@ -115,3 +118,55 @@ def test_without_cases_or_learning_it_says_so(families: Dataset, counting: Count
     nothing = replace(cases, truth=sp.csr_array(cases.truth.shape))
     with pytest.raises(EvaluationError, match="none of 20 validation cases has a relevant product"):
         unfitted.fit(families, nothing)
+
+
+@pytest.fixture
+def launches(shop: Callable[..., Dataset]) -> Dataset:
+    """Old products o0…o7 sell with the other of their family; a newcomer of each family, never with it, but with o8.
+
+    So known products go with what reads alike, and new ones with o8, whatever they read.
+    """
+    rows = [(f"u{n}", f"o{n % 4} o{n % 4 + 4}", 60 - n / 2) for n in range(80)] + [
+        (f"t{n}", "o8", 59 - n) for n in range(39)
+    ]
+    rows += [(f"v{n}", f"n{n % 8} o8", 19 - n / 2) for n in range(38)]
+    known = shop([*rows, ("w", "q0", 1, "view")])
+    family = np.array([0, *(int(name[1]) % 4 + 1 for name in known.vocabulary.ids)])
+    family[known.vocabulary.ids.index("o8") + 1] = 5
+    return known.with_vectors(np.eye(6, dtype=np.float32)[family], np.zeros((len(family), 0), np.float32))
+
+
+def paired(known: Dataset) -> Cases:
+    """Each old product goes with the other of its family."""
+    names = ["", *known.vocabulary.ids]
+    asked = np.array([names.index(f"o{n}") for n in range(8)])
+    truth = np.zeros((8, len(names)))
+    truth[np.arange(8), [names.index(f"o{(n + 4) % 8}") for n in range(8)]] = 1
+    own = sp.csr_array((np.ones(8), (np.arange(8), asked)), shape=truth.shape)
+    return Cases(histories.of_products(asked, len(names), known.as_of_us), known.demand, sp.csr_array(truth), own)
+
+
+def first_of_new(made: Blend, known: Dataset) -> str:
+    """What the blend puts first for q0, which no basket held, among old products."""
+    names = ["", *known.vocabulary.ids]
+    asked = histories.of_products(np.array([names.index("q0")]), len(names), known.as_of_us)
+    scores = made.scores(asked, known.demand)[0]
+    return max((name for name in names if name[:1] == "o"), key=lambda name: scores[names.index(name)])
+
+
+def test_new_products_follow_those_that_were_new_and_not_those_that_are_known(
+    launches: Dataset, counting: CountingParams
+) -> None:
+    learning = PARAMS.model_copy(update={"newcomers": NEWCOMERS.model_copy(update={"cuts": 3})})
+    of_known, of_new = (Blend(parts(counting), of).fit(launches, paired(launches)) for of in (PARAMS, learning))
+    assert first_of_new(of_known, launches) in ("o0", "o4")
+    assert first_of_new(of_new, launches) == first_of_new(of_new.refit(launches), launches) == "o8"
+
+
+def test_where_too_few_were_new_it_says_so_and_asks_known_products(
+    launches: Dataset, counting: CountingParams, caplog: pytest.LogCaptureFixture
+) -> None:
+    few = PARAMS.model_copy(update={"newcomers": NEWCOMERS.model_copy(update={"cuts": 3, "min_cases": 9})})
+    made = Blend(parts(counting), few).fit(launches, paired(launches))
+    assert "8 products were new within the dataset, fewer than 9" in caplog.text
+    assert first_of_new(made, launches) in ("o0", "o4")
