@@ -6,7 +6,7 @@ Reads   data/trials/, data/releases/: counting/<name>/, association/       tande
         data/vectors/{trial,final}.npz                                     `text`, `picture`: (products, dim)
         data/relations/final/partners.npz                                  tandem.features.partners.Partners
 Writes  data/trials/blend/       the rankers of the trials, weighed by the validation window
-        data/releases/blend/     the released ones, with the same weights
+        data/releases/blend/     the released ones, with the same weights; learned again of products without baskets
 Params  blend                          tandem.params.BlendParams
         counting                       tandem.params.CountingParams, of rankers of content
         evaluate.related_min_count     tandem.params.EvaluateParams

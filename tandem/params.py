@@ -342,6 +342,7 @@ class NewcomerParams(Section):
     min_count: int = Field(ge=1)  # baskets of these days that must hold a pair
     min_lift: float = Field(ge=0)  # of these days, so that popularity alone makes no pair
     min_cases: int = Field(ge=2)  # with fewer, weights are those of known products whose baskets are hidden
+    max_cases: int = Field(ge=1)  # of each moment, evenly spread
     sold: int = Field(ge=1)  # products sold most lately that a case is decided between, beside the best of content
 
 

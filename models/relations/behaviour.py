@@ -215,7 +215,7 @@ def _probable(known: Dataset, learned: Learned, made: Classifier, params: Relate
     for asked in pairs.ask(known, params):  # all pairs of a source are in one block
         a, b, p = asked.table.source, asked.table.target, made.probabilities(asked.table)
         for name, of in ((name, p[:, PLACES[name]]) for name in learned.names):
-            likelier = of >= p[:, list(PLACES.values())].max(axis=1)  # a pair stands in one list
+            likelier = of >= p[:, [PLACES[other] for other in learned.names]].max(axis=1)  # a pair stands in one list
             kept = best(a, of * likelier, params.keep) & likelier & (of >= params.min_probability)
             found[name].append((a[kept], b[kept], of[kept], first(asked.forward[kept], params)))
     for name, parts in found.items():

@@ -73,12 +73,12 @@ def identities(paths: Iterable[Path]) -> Iterator[Callable[[Path], Identity]]:
     """What tells the identity of each raw file: all are hashed meanwhile, in threads; who asks for one waits for it.
 
     Raises:
-        SourceError: when it is asked for: a file cannot be read.
+        SourceError: when it is asked for: a file cannot be read, or is not any more what was hashed.
     """
     pool = ThreadPoolExecutor(THREADS, thread_name_prefix="hash")
     try:
         found = {path: pool.submit(_identity, path) for path in paths}
-        yield lambda path: found[path].result()
+        yield lambda path: _unchanged(path, *found[path].result())
     finally:
         pool.shutdown(cancel_futures=True)
 
@@ -156,7 +156,7 @@ class Parts:
         people = Pseudonyms(self._key, self._keep)
         records = Records(new, block, columns, told.texts.values() if told else (), self._params, people)
         folder.mkdir(parents=True, exist_ok=True)
-        partial, before = folder / PARTIAL, [_stamp(export.path) for export in new]
+        partial = folder / PARTIAL
         rows = self._engine.stream(records.reader())
         try:
             self._engine.write(mapping.judge(self._engine, rows, block, told), partial)
@@ -165,8 +165,6 @@ class Parts:
                 raise records.stopped from None
             raise
         here = {e.name: self._identity(e.path) for e in new}
-        if changed := [e.name for e, stamp in zip(new, before, strict=True) if _stamp(e.path) != stamp]:
-            raise SourceError(f"{', '.join(changed)}: changed while being read; ingest again when they are whole")
         names = hashlib.sha256("\n".join(f"{e.name} {here[e.name][0]}" for e in new).encode()).hexdigest()
         path = folder / f"{names[:16]}.parquet"
         partial.replace(path)
@@ -213,17 +211,19 @@ def _entry(part: Part) -> dict[str, object]:
     }
 
 
-def _identity(path: Path) -> Identity:
+def _identity(path: Path) -> tuple[Identity, int]:
+    """And when the file was last written, before it was hashed."""
     try:
-        return files.hash_file(path), path.stat().st_size
+        found = path.stat()
+        return (files.hash_file(path), found.st_size), found.st_mtime_ns
     except OSError as error:
         raise SourceError(f"{path} cannot be read: {error.strerror}") from None
 
 
-def _stamp(path: Path) -> tuple[int, int]:
-    """What changes when a file is written."""
-    found = path.stat()
-    return found.st_size, found.st_mtime_ns
+def _unchanged(path: Path, identity: Identity, written_ns: int) -> Identity:
+    if not path.exists() or path.stat().st_mtime_ns != written_ns:
+        raise SourceError(f"{path.name}: changed while being read; ingest again when it is whole")
+    return identity
 
 
 def _tell_new_keys(named: dict[str, list[str]], block: Block, parts: list[Part]) -> None:

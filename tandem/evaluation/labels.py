@@ -103,26 +103,6 @@ def clustered(
     return significance.clustered(figure, cluster, resamples=resamples, confidence=confidence, seed=seed)
 
 
-def clustered_difference(
-    metric: Metric,
-    label: NDArray,
-    ours: NDArray[np.floating],
-    theirs: NDArray[np.floating],
-    cluster: NDArray,
-    *,
-    resamples: int,
-    confidence: float,
-    seed: int,
-) -> Interval:
-    """The same of ours - theirs on the same pairs: each resample is of the same products for both."""
-    first, second = (partial(metric, Ordered.of(label, score)) for score in (ours, theirs))
-
-    def less(weight: NDArray[np.float64]) -> float:
-        return first(weight) - second(weight)
-
-    return significance.clustered(less, cluster, resamples=resamples, confidence=confidence, seed=seed)
-
-
 @dataclass(frozen=True)
 class Reliability:
     """What came true of what was said, by bins of the probability; bins without pairs are left out."""

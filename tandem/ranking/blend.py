@@ -276,6 +276,9 @@ class Blend:
 
     def _fit_weights(self, cases: Cases, cold: bool) -> Weights:
         choices, p = self._choices(cases, cold, self.params.candidates), self.params
+        if not len(choices) and cold:
+            log.warning("content finds nothing of what went together: products without baskets go with the most sold")
+            return self._most_sold()
         if not len(choices):
             raise EvaluationError(
                 f"none of {len(cases)} validation cases has a relevant product among the {self.params.candidates} best "
@@ -284,6 +287,11 @@ class Blend:
         weights = fit_weights(choices, p.l2, p.folds, p.choosing_cases, by_known=not cold)
         log.info("%s weights of %d cases, l2 %g", "cold" if cold else "warm", len(choices), weights.l2)
         return weights
+
+    def _most_sold(self) -> Weights:
+        """Of products without baskets: the order of demand."""
+        of = [float(name == f"demand_{max(self.params.demand_days)}d") for name in self.column_names(cold=True)]
+        return Weights(np.array(of), np.zeros(len(of)), self.params.l2[0])
 
     def _choices(self, cases: Cases, cold: bool, sold: int) -> Choices:
         """The candidates of cases, `sold` of them as sold most lately."""

@@ -75,7 +75,7 @@ def _first_days(dataset: Dataset, earlier: Dataset, params: NewcomerParams) -> C
     found = cases.of_baskets(
         dataset.baskets.content[inside], earlier.demand, min_count=params.min_count, min_lift=params.min_lift
     )
-    return known_products(found.take(np.flatnonzero(~held[found.histories.product])), held)
+    return known_products(found.take(np.flatnonzero(~held[found.histories.product])).spread(params.max_cases), held)
 
 
 def _until(of: Baskets, at_us: int) -> Baskets:

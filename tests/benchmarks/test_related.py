@@ -6,7 +6,6 @@ import pytest
 import scipy.sparse as sp
 
 from benchmarks.related import View, judged
-from benchmarks.related_cold import both, warm
 from benchmarks.related_rankers import unit
 from benchmarks.related_shops import features, left_out
 from tandem.data import schema
@@ -15,6 +14,7 @@ from tandem.evaluation.slices import parts
 from tandem.features import dataset, histories
 from tandem.features.dataset import Dataset
 from tandem.features.demand import Demand
+from tandem.ranking.newcomers import known_products
 
 AS_OF = pd.Timestamp("2026-02-01", tz="UTC")
 
@@ -76,14 +76,10 @@ def test_only_products_sold_before_may_answer_for_new_ones(known: Dataset) -> No
     truth = sp.csr_array(np.array([[0, 0, 2.0, 0, 0, 1], [0, 0, 0, 0, 0, 1]]))
     asking = histories.of_products(np.array([5, 1]), 6, known.as_of_us)
     own = sp.csr_array((np.ones(2), (np.arange(2), [5, 1])), shape=(2, 6))
-    found = warm(Cases(asking, known.demand, truth, own), known)
+    found = known_products(Cases(asking, known.demand, truth, own), known.products.met)
     assert found.histories.product.tolist() == [5]
     assert found.truth.toarray().tolist() == [[0, 0, 2, 0, 0, 0]]
     assert (found.masked.toarray()[0, 1:] > 0).tolist() == [False, False, False, False, True]
-    stacked = both({"one": found, "other": found})
-    assert len(stacked) == 2
-    assert stacked.histories.product.tolist() == [5, 5]
-    assert stacked.truth.toarray().tolist() == found.truth.toarray().tolist() * 2
 
 
 def test_unit_vectors_keep_nothing_as_nothing() -> None:

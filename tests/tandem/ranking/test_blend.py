@@ -18,7 +18,7 @@ from tandem.ranking.blend import Blend, Component
 from tandem.ranking.content import NearText
 from tandem.ranking.neighbours import CoCount, WeightedCosine
 
-NEWCOMERS = NewcomerParams(cuts=0, days=10, min_count=1, min_lift=0, min_cases=5, sold=12)
+NEWCOMERS = NewcomerParams(cuts=0, days=10, min_count=1, min_lift=0, min_cases=5, max_cases=50, sold=12)
 PARAMS = BlendParams(
     demand_days=(7,), candidates=12, max_cases=100, folds=3, choosing_cases=50, l2=(0.1, 10.0), newcomers=NEWCOMERS
 )
@@ -118,6 +118,19 @@ def test_without_cases_or_learning_it_says_so(families: Dataset, counting: Count
     nothing = replace(cases, truth=sp.csr_array(cases.truth.shape))
     with pytest.raises(EvaluationError, match="none of 20 validation cases has a relevant product"):
         unfitted.fit(families, nothing)
+
+
+def test_where_content_finds_nothing_products_without_baskets_go_with_the_most_sold(
+    families: Dataset, counting: CountingParams
+) -> None:
+    """The one candidate of a product whose baskets are hidden is then the most sold, of another family."""
+    names, cases = families.vocabulary.ids, of_family(families)
+    first = int(families.demand.last(7).argmax())
+    others = cases.take(np.flatnonzero([names[i - 1][0] != names[first - 1][0] for i in cases.histories.product]))
+    blend = Blend([Component(WeightedCosine(counting))], PARAMS.model_copy(update={"candidates": 1}))
+    made = blend.fit(families, others)
+    unmet = histories.of_products(np.array([names.index("a5") + 1]), 25, families.as_of_us)
+    assert made.scores(unmet, families.demand)[0].argmax() == first
 
 
 @pytest.fixture

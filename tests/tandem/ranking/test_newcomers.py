@@ -9,7 +9,7 @@ from tandem.features.dataset import Dataset
 from tandem.params import NewcomerParams
 from tandem.ranking.newcomers import backtests, known_before
 
-PARAMS = NewcomerParams(cuts=5, days=10, min_count=2, min_lift=0, min_cases=2, sold=5)
+PARAMS = NewcomerParams(cuts=5, days=10, min_count=2, min_lift=0, min_cases=2, max_cases=50, sold=5)
 DAY_US = 86_400_000_000
 
 
