@@ -12,7 +12,7 @@ third of the first split of unseen products; for groceries the section `relation
 import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Annotated, Any
 
@@ -161,6 +161,13 @@ class Trial:
         print(f"{len(label)} pairs, {substitutes:.1%} substitutes; {len(fold[1])} of {hidden.sum()} antecedents asked")
         return cls(shop, task, Told.of(shop, source, target), hidden, known, params)
 
+    @property
+    def one_way(self) -> Task:
+        """The task without what leads to a hidden antecedent: of a pair that is asked the reverse is mostly known."""
+        learned, asked = self.task.folds(0)[0]
+        fold = learned[~self.hidden[self.task.target[learned]]], asked
+        return replace(self.task, folds=lambda _: [fold])
+
 
 def without_relations(trial: Trial) -> None:
     """Print what behaviour tells, then with what labels of other antecedents teach of each target."""
@@ -168,9 +175,13 @@ def without_relations(trial: Trial) -> None:
     no_edges = trial.params.model_copy(update={"paths": False})
     no_ids = no_edges.model_copy(update={"ids": ()})
     heading("amazon_grocery, no relation as input, antecedents unseen")
-    task.show("trees: counts of pairs, category", peer(task, np.column_stack([told.counts, told.categories]), trees))
+    few = np.column_stack([told.counts, told.categories])
+    task.show("trees: counts of pairs, category", peer(task, few, trees))
     task.show("logistic regression: + products' sales and times", peer(task, told.bought, linear))
     task.show("trees: + products' sales and times", peer(task, told.everything, trees))
+    only, one_way = "learned from nothing that leads to an asked antecedent", trial.one_way
+    one_way.show(f"trees: counts of pairs, category, {only}", peer(one_way, few, trees))
+    one_way.show(f"trees: + products' sales and times, {only}", peer(one_way, told.everything, trees))
     task.show("network: the same, vectors of behaviour", network(task, told.bought, shop.vectors, no_ids), task.seeds)
     task.show("trees: + rate of the target in lists learned from", rated(task, told.everything))
     task.show(
