@@ -51,8 +51,8 @@ def asked(shop: Callable[..., Dataset], params: Callable[..., RelationsParams]) 
         need = np.array([0, *(1 + name.startswith("case") for name in known.vocabulary.ids)], np.int32)
         known = replace(known, products=replace(known.products, category=need[:, None]))
         taught = behaviour.lesson(known, PARAMS)
-        made = behaviour.learn(taught, pairs.content(known.products), params(batch=128, epochs=20))
-        learned = Learned(made, ("complement", "substitute"), np.arange(known.vocabulary.size))
+        made = behaviour.learn(taught, pairs.Content(known.products), params(batch=128, epochs=20))
+        learned = Learned(made, ("complement", "substitute"))
         return known, behaviour.find(known, learned, PARAMS)
 
     return ask
