@@ -9,7 +9,6 @@ import hashlib
 import json
 import shutil
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import ibis
@@ -70,10 +69,8 @@ class Increment:
         elif events:
             rows = inferred.with_runs(events.kept(), self._source)
         batches = iter(()) if rows is None else output.batches(self._engine, rows, schema.EVENTS, ())
-        with ThreadPoolExecutor(1, thread_name_prefix="months") as beside:  # each alone leaves half a processor idle
-            writing = beside.submit(_replace, batches, old, folder)
-            self._refuse(settled, theirs)
-            writing.result()
+        _replace(batches, old, folder)
+        self._refuse(settled, theirs)
         if events:
             self._keep(events)
         return {"events": folder, "refused": self._folder / REFUSED}

@@ -62,10 +62,7 @@ class DuckDb:
 
     def read(self, paths: Sequence[Path]) -> ir.Table:
         """The rows of Parquet files with the same columns."""
-        name = self._name("files")
-        # A view made by Ibis is its connection's alone; `batches` reads by others.
-        self._database.con.read_parquet([str(path) for path in paths]).create_view(name)
-        return self._database.table(name)
+        return self._database.read_parquet([str(path) for path in paths], table_name=self._name("files"))
 
     def store(self, table: ir.Table | pa.Table) -> ir.Table:
         """The table's rows, computed now and kept."""
@@ -79,9 +76,8 @@ class DuckDb:
 
     def batches(self, table: ir.Table) -> pa.RecordBatchReader:
         """The rows as they are computed, in order where the table has one."""
-        # By a connection of their own, so that others are computed meanwhile. And Ibis 12 asks DuckDB 2 for batches by
-        # a name that it no longer has.
-        return self._database.con.cursor().sql(str(self._database.compile(table))).to_arrow_reader(BATCH)
+        # Ibis 12 asks DuckDB 2 for batches by a name that it no longer has.
+        return self._database.con.sql(str(self._database.compile(table))).to_arrow_reader(BATCH)
 
     def iso(self, text: ir.StringValue) -> ir.TimestampValue:
         """The moment that the text writes; null if there is no such moment."""
@@ -131,8 +127,7 @@ def connected(timezone: str, memory: str, spilled: Path) -> Iterator[Backend]:
         backend = ibis.duckdb.connect(memory_limit=memory, temp_directory=str(spilled))
         try:
             backend.con.execute("SET enable_progress_bar = false")
-            for scope in ("SESSION", "GLOBAL"):  # of this connection, and of those to come
-                backend.con.execute(f"SET {scope} TimeZone = ?", [timezone])
+            backend.con.execute("SET TimeZone = ?", [timezone])
             yield backend
         finally:
             backend.disconnect()

@@ -162,20 +162,6 @@ def _plain(rows: pa.Table) -> list[dict[str, Any]]:
     return rows.to_pylist()
 
 
-def test_rows_are_handed_out_while_others_are_computed(tmp_path: Path) -> None:
-    """And their times stand in the source's zone, as those that are computed do: by summer in Berlin 2 h from UTC."""
-    with open_engine("Europe/Berlin", tmp_path / "scratch") as engine:
-        stored = engine.store(pa.table({"number": range(400_000)}))
-        engine.write(stored.mutate(noon=engine.iso(ibis.literal("2026-07-01T12:00"))), tmp_path / "rows.parquet")
-        rows = engine.read([tmp_path / "rows.parquet"]).mutate(noon=lambda t: t.noon.cast("string"))
-        found = engine.batches(rows.order_by("number"))
-        first = next(found)
-        assert engine.store(rows.filter(rows.noon == "2026-07-01 12:00:00+02")).count().to_pyarrow().as_py() == 400_000
-        both = pa.Table.from_batches([first, *found])
-    assert both["number"].to_pylist() == list(range(400_000))
-    assert set(both["noon"].to_pylist()) == {"2026-07-01 12:00:00+02"}
-
-
 @pytest.mark.slow
 def test_patterns_match_the_same_texts(tmp_path: Path) -> None:
     def ask(engine: Engine) -> ibis.Table:
