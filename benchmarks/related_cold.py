@@ -9,6 +9,7 @@ products whose baskets are hidden. Cases of all cuts are pooled; intervals: 95 %
 """
 
 import logging
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -30,9 +31,10 @@ from tandem.features import dataset, text
 from tandem.features.dataset import Dataset
 from tandem.features.demand import Demand
 from tandem.features.histories import Histories
+from tandem.features.vocabulary import Vocabulary
 from tandem.params import BlendParams, CountingParams, EmbedParams, NewcomerParams
 from tandem.ranking.blend import Blend, Component
-from tandem.ranking.content import CosineOfLike, NearNumber, NearText
+from tandem.ranking.content import CosineOfLike, NearText, OfContent
 from tandem.ranking.newcomers import backtests, known_products
 from tandem.ranking.ranker import Ranker
 from tandem.settings import quiet
@@ -44,6 +46,35 @@ MAX_CASES = 200  # of weights that known products are asked with; no known produ
 NGRAMS_DIM = 256  # of 64 in params.yaml too much is lost of short titles
 OURS = "one blend"
 MAX_KEPT = 24  # learned of so many datasets are in memory
+
+
+NUMBERS = 10.0
+"""Numbers apart at which nearness has fallen to 1/e."""
+
+
+class NearNumber(OfContent):
+    """How near two products' numbers are: e^(-|n_i - n_j| / `NUMBERS`), n the first number in a product's id.
+
+    Only ids that begin alike are compared: shops number a range one after the other.
+    """
+
+    name = "near_number"
+
+    def learn(self, dataset: Dataset) -> dict[str, NDArray]:
+        """`kind_weight`, `number` (products,), and `series` (products,) code of what stands before it, 0: no number."""
+        found = [re.match(r"(\D*)(\d+)", product) for product in dataset.vocabulary.ids]
+        series = Vocabulary.of(f"{of[1]}#" for of in found if of)
+        return {
+            "kind_weight": dataset.kind_weight,
+            "number": np.array([0.0, *(float(of[2]) if of else 0.0 for of in found)]),
+            "series": series.encode(["", *(f"{of[1]}#" if of else "" for of in found)]),
+        }
+
+    def of_products(self, rows: NDArray[np.integer]) -> NDArray[np.float32]:
+        """(rows, products) in [0, 1]."""
+        number, series = self.learned["number"], self.learned["series"]
+        near = np.exp(-np.abs(number[rows][:, None] - number[None]) / NUMBERS)
+        return np.where((series[rows][:, None] == series[None]) & (series[None] > 0), near, 0.0).astype(np.float32)
 
 
 @dataclass(frozen=True)

@@ -159,9 +159,10 @@ def report() -> None:
             champion = outcome["champion"]
             named = f"{champion['name']} (version {champion['version']})" if champion else "none"
             typer.echo(" ".join([f"{task}: champion {named}.", *outcome["notes"]]))
-    parts = REPORTS / "ablations.json"
-    if parts.exists() and (told := files.read_json(parts))["data_hash"] == evaluation["data_hash"]:
-        typer.echo(f"\n{ablation.table(told)}")
+    if (parts := REPORTS / "ablations.json").exists():
+        told = files.read_json(parts)
+        fits = told["data_hash"] == evaluation["data_hash"]
+        typer.echo(f"\n{ablation.table(told) if fits else f'{parts} is of other data: `dvc repro ablate`'}")
 
 
 @app.command()

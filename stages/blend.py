@@ -24,7 +24,6 @@ from stages.releasing import Workshop
 from tandem import release
 from tandem.params import BlendParams, CountingParams, EvaluateParams
 from tandem.ranking.ranker import Ranker
-from tandem.release import Release
 
 
 def main(
@@ -42,9 +41,9 @@ def main(
     workshop = Workshop(snapshot, splits, opinions, features, relations)
     validation = workshop.validation("related", EvaluateParams.read().related_min_count)
     trial, final = (workshop.with_vectors(window, vectors) for window in ("trial", "final"))
-    network = _released(trials, Association).manifest["params"]
+    network = release.read_manifest(trials / Association.name)["params"]
     parts = components(
-        lambda kind: _released(trials, kind).ranker if kind in OF_BASKETS else kind(counting).fit(trial, validation)  # type: ignore[call-arg]
+        lambda kind: _released(trials, kind) if kind in OF_BASKETS else kind(counting).fit(trial, validation)  # type: ignore[call-arg]
     )
     weighed = BlendWithNetwork(parts, params).weigh(trial, validation)
     sections = {"blend": params, "counting": counting}
@@ -57,20 +56,20 @@ def main(
     }
     workshop.write(trials / weighed.name, weighed, "trial", facts)
     final_parts = [
-        replace(part, ranker=_released(releases, kind).ranker if kind in OF_BASKETS else part.ranker.refit(final))
+        replace(part, ranker=_released(releases, kind) if kind in OF_BASKETS else part.ranker.refit(final))
         for part, kind in ((part, type(part.ranker)) for part in parts)
     ]
     workshop.write(releases / weighed.name, weighed.over(final_parts, final), "final", facts)
 
 
-def _released(folder: Path, kind: type[Ranker]) -> Release:
+def _released(folder: Path, kind: type[Ranker]) -> Ranker:
     """What an earlier stage made.
 
     Raises:
         ReleaseError: it is not there.
     """
     counted = folder / "counting" / kind.name
-    return release.read(counted if counted.exists() else folder / kind.name, RANKERS)
+    return release.read(counted if counted.exists() else folder / kind.name, RANKERS).ranker
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ and while every part that it was made of is still there.
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import ibis
@@ -61,18 +61,17 @@ class Increment:
             The folder of `events` and the file of `refused`; both stay the increment's own.
         """
         (self._folder / INDEX).unlink(missing_ok=True)  # until all of it is of this run
-        events, folder = settled.get("events"), self._folder / EVENTS
-        rows, theirs, old = None, None, list[Path]()
+        events, folder, theirs = settled.get("events"), self._folder / EVENTS, None
         if events and self.before:
             theirs = self._theirs(self.before, events)
-            rows, old = self._news(self.before, events, theirs, folder)
+            self._renew(self.before, events, theirs, folder)
         elif events:
             rows = inferred.with_runs(events.kept(), self._source)
-        batches = iter(()) if rows is None else output.batches(self._engine, rows, schema.EVENTS, ())
-        _replace(batches, old, folder)
+            months.write(output.batches(self._engine, rows, schema.EVENTS, ()), folder, schema.EVENTS)
         self._refuse(settled, theirs)
         if events:
             self._keep(events)
+        months.finish(folder, schema.EVENTS)
         return {"events": folder, "refused": self._folder / REFUSED}
 
     def _read(self) -> Before | None:
@@ -104,17 +103,15 @@ class Increment:
             old = before.old.semi_join(events.changed.filter(~events.changed.new), "place")
         return self._engine.store(before.new.union(old))
 
-    def _news(
-        self, before: Before, events: Settled, theirs: ir.Table, folder: Path
-    ) -> tuple[ir.Table | None, list[Path]]:
-        """All events of the months of which one came, went, or is of another session or order; and their old files."""
+    def _renew(self, before: Before, events: Settled, theirs: ir.Table, folder: Path) -> None:
+        """Write the months again of which an event came, went, or is of another session or order."""
         assert events.changed is not None
         then = theirs.anti_join(events.changed.filter(events.changed.new), "place")
         was, now = self._finished(settling.kept(then, before.out)), self._finished(settling.kept(theirs, events.out))
         gone, come = was.anti_join(now, ["place", TOLD]), now.anti_join(was, ["place", TOLD])
         news = np.unique(months.of(gone.union(come).select("time").to_pyarrow()["time"]))
         if not len(news):
-            return None, []
+            return
         bounds = map(months.bounds, news)
         rows = now.filter(ibis.or_(*((now.microseconds >= low) & (now.microseconds < high) for low, high in bounds)))
         rows = rows.select(output.columns(schema.EVENTS))
@@ -122,7 +119,9 @@ class Increment:
         if old:
             stay = output.origin(self._engine.read(old), "event_id").anti_join(was, ["file", "row"])
             rows = stay.select(rows.columns).union(rows)
-        return rows, old
+        written = months.write(output.batches(self._engine, rows, schema.EVENTS, ()), folder, schema.EVENTS)
+        for path in set(old) - written:
+            path.unlink()
 
     def _finished(self, kept: ir.Table) -> ir.Table:
         """The events as they are written, and what was inferred of them."""
@@ -149,11 +148,3 @@ class Increment:
     def _write(self, refused: ir.Table, name: str) -> None:
         rows = output.batches(self._engine, refused, schema.REFUSED, self._masked)
         files.write_batches(rows, self._folder / name, schema.REFUSED)
-
-
-def _replace(batches: Iterator[pa.RecordBatch], old: list[Path], folder: Path) -> None:
-    """Write the months of these events, in place of the `old` files."""
-    written = months.write(batches, folder, schema.EVENTS)
-    for path in set(old) - written:
-        path.unlink()
-    months.finish(folder, schema.EVENTS)

@@ -28,7 +28,7 @@ from tandem.features.dataset import Dataset
 from tandem.features.demand import Demand
 from tandem.features.histories import DAY_US, Histories
 from tandem.params import BlendParams
-from tandem.ranking.content import CosineOfLike, NearNumber, NearPicture, NearText, SameBrand, SameCategory
+from tandem.ranking.content import CosineOfLike, NearPicture, NearText, SameBrand, SameCategory
 from tandem.ranking.ease import BasketEase
 from tandem.ranking.logit import Choices, Weights, fit_weights
 from tandem.ranking.neighbours import CoCount, WeightedCosine
@@ -97,10 +97,7 @@ class Blend:
     tasks: ClassVar[tuple[str, ...]] = ("related",)
     kinds: ClassVar[Mapping[str, type[Ranker]]] = {
         kind.name: kind
-        for kind in (
-            *(WeightedCosine, BasketEase, CoCount),
-            *(CosineOfLike, NearText, NearPicture, NearNumber, SameCategory, SameBrand),
-        )
+        for kind in (WeightedCosine, BasketEase, CoCount, CosineOfLike, NearText, NearPicture, SameCategory, SameBrand)
     }
     """Components that `load` knows, by name; a blend with others is a subclass that names them as well."""
 

@@ -1,6 +1,5 @@
 """Rankers of content: how near two products' words or pictures are, what they share, what goes with their like."""
 
-import re
 from typing import ClassVar
 
 import numpy as np
@@ -10,15 +9,11 @@ from numpy.typing import NDArray
 from tandem.features.dataset import Dataset
 from tandem.features.demand import Demand
 from tandem.features.histories import Histories
-from tandem.features.vocabulary import Vocabulary
 from tandem.ranking.base import CountingRanker, decayed
 from tandem.ranking.neighbours import WeightedCosine, Weights, strongest
 
 LIKE = 20
 """Products that stand in for one: the nearest by words."""
-
-NUMBERS = 10.0
-"""Numbers apart at which nearness has fallen to 1/e."""
 
 BLOCK = 1024
 """Products whose nearness to all others is in memory at once."""
@@ -84,31 +79,6 @@ class SameBrand(SameCategory):
 
     name = "same_brand"
     modality = "brand"
-
-
-class NearNumber(OfContent):
-    """How near two products' numbers are: e^(-|n_i - n_j| / `NUMBERS`), n the first number in a product's id.
-
-    Only ids that begin alike are compared: shops number a range one after the other.
-    """
-
-    name = "near_number"
-
-    def learn(self, dataset: Dataset) -> dict[str, NDArray]:
-        """`kind_weight`, `number` (products,), and `series` (products,) code of what stands before it, 0: no number."""
-        found = [re.match(r"(\D*)(\d+)", product) for product in dataset.vocabulary.ids]
-        series = Vocabulary.of(f"{of[1]}#" for of in found if of)
-        return {
-            "kind_weight": dataset.kind_weight,
-            "number": np.array([0.0, *(float(of[2]) if of else 0.0 for of in found)]),
-            "series": series.encode(["", *(f"{of[1]}#" if of else "" for of in found)]),
-        }
-
-    def of_products(self, rows: NDArray[np.integer]) -> NDArray[np.float32]:
-        """(rows, products) in [0, 1]."""
-        number, series = self.learned["number"], self.learned["series"]
-        near = np.exp(-np.abs(number[rows][:, None] - number[None]) / NUMBERS)
-        return np.where((series[rows][:, None] == series[None]) & (series[None] > 0), near, 0.0).astype(np.float32)
 
 
 class CosineOfLike(WeightedCosine):

@@ -1,11 +1,15 @@
 """The benchmark of related products: what is asked, and how it is counted."""
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
 
 from benchmarks.related import View, judged
+from benchmarks.related_cold import NearNumber
 from benchmarks.related_rankers import unit
 from benchmarks.related_shops import features, left_out
 from tandem.data import schema
@@ -14,6 +18,7 @@ from tandem.evaluation.slices import parts
 from tandem.features import dataset, histories
 from tandem.features.dataset import Dataset
 from tandem.features.demand import Demand
+from tandem.params import CountingParams
 from tandem.ranking.newcomers import known_products
 
 AS_OF = pd.Timestamp("2026-02-01", tz="UTC")
@@ -22,12 +27,16 @@ AS_OF = pd.Timestamp("2026-02-01", tz="UTC")
 @pytest.fixture
 def known() -> Dataset:
     """a to d in three baskets; e stands on the sheet alone."""
-    rows = [(name, f"o{n}") for n, basket in enumerate(("ab", "abc", "ad")) for name in basket]
+    return sold(["ab", "abc", "ad"], list("abcde"))
+
+
+def sold(baskets: list[Sequence[str]], products: list[str]) -> Dataset:
+    rows = [(name, f"o{n}") for n, basket in enumerate(baskets) for name in basket]
     events = pd.DataFrame(rows, columns=["product_id", "order_id"])
     events = events.assign(time=AS_OF - pd.Timedelta(days=1), user_id="u", kind="purchase", session_id=None)
     events = events.assign(quantity=1.0, unit_price=None)
-    sheet = pd.DataFrame({"product_id": list("abcde")}).reindex(columns=schema.PRODUCTS.names)
-    return dataset.build(events, sheet.assign(category=[[]] * 5), AS_OF, features(new_products=True))
+    sheet = pd.DataFrame({"product_id": products}).reindex(columns=schema.PRODUCTS.names)
+    return dataset.build(events, sheet.assign(category=[[]] * len(products)), AS_OF, features(new_products=True))
 
 
 def test_every_product_of_a_bundle_is_left_out_once_and_the_others_ask_for_it(known: Dataset) -> None:
@@ -80,6 +89,16 @@ def test_only_products_sold_before_may_answer_for_new_ones(known: Dataset) -> No
     assert found.histories.product.tolist() == [5]
     assert found.truth.toarray().tolist() == [[0, 0, 2, 0, 0, 0]]
     assert (found.masked.toarray()[0, 1:] > 0).tolist() == [False, False, False, False, True]
+
+
+def test_numbers_are_near_where_ids_begin_alike(root: Path) -> None:
+    """Ten numbers apart nearness is 1/e; letters after the number tell variants of one thing."""
+    known = sold([("a10", "a20", "a20x", "b10", "plain")], ["a10", "a20", "a20x", "b10", "plain"])
+    own = NearNumber(CountingParams.read(root / "params.yaml")).fit(known)
+    assert known.vocabulary.ids == ("a10", "a20", "a20x", "b10", "plain")
+    found = own.scores(histories.of_products(np.array([1, 2, 5]), 6, known.as_of_us), known.demand)[:, 1:]
+    e = np.exp(-1)
+    assert found == pytest.approx(np.array([[1, e, e, 0, 0], [e, 1, 1, 0, 0], [0, 0, 0, 0, 0]]))
 
 
 def test_unit_vectors_keep_nothing_as_nothing() -> None:

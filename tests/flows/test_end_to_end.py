@@ -82,13 +82,7 @@ def test_the_whole_path_and_a_question(shop: Path) -> None:
     champions = files.read_json(Path("reports/registry.json"))["tasks"]
     assert deployed["releases"] == {task: outcome["champion"] for task, outcome in champions.items()}
     product = files.read_json(Path("data/serving/related/vocabulary.json"))[0]
-    port = bento.free_port()
-    command = [sys.executable, "-m", "flows.cli", "serve", "--port", str(port)]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
-        try:
-            answer = _ask(f"http://127.0.0.1:{port}/related", {"product_id": product, "k": 3})
-        finally:
-            server.send_signal(signal.SIGTERM)
+    answer = _served({"product_id": product, "k": 3})
     assert answer["model_version"] == champions["related"]["champion"]["content_hash"]
     assert 1 <= len(answer["items"]) <= 3
     assert {"pairs", "learned", "final"} <= files.read_json(Path("reports/relations.json")).keys()
@@ -106,6 +100,17 @@ def test_the_whole_path_and_a_question(shop: Path) -> None:
             [sys.executable, "-m", "flows.cli", "explain", product, "no such product"], capture_output=True, text=True
         ).stderr
     )
+
+
+def _served(question: dict) -> dict:
+    """What `tandem serve` answers to `/related`."""
+    port = bento.free_port()
+    command = [sys.executable, "-m", "flows.cli", "serve", "--port", str(port)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
+        try:
+            return _ask(f"http://127.0.0.1:{port}/related", question)
+        finally:
+            server.send_signal(signal.SIGTERM)
 
 
 def test_killed_in_any_stage_it_ends_the_same(shop: Path) -> None:

@@ -130,7 +130,7 @@ def test_a_session_over_a_months_end_begins_with_a_late_row(shop, written) -> No
     shop.grown()
     of = {row["product_id"]: (row["session_id"], str(row["time"])[:7]) for row in shop.rows("events")}
     assert of["A4"] == ("events-0.csv:1", "2026-02"), "its month is written for its session's sake"
-    assert "2026-03.parquet" not in written[: written.index("products.parquet")]
+    assert "2026-03.parquet" not in written[: written.index("refused.parquet")]
 
 
 def test_events_without_quantity_come_into_a_month_that_is_there(shop) -> None:

@@ -9,7 +9,7 @@ import pytest
 from tandem.features import histories
 from tandem.features.dataset import Dataset
 from tandem.params import CountingParams
-from tandem.ranking.content import CosineOfLike, NearNumber, NearText, SameBrand, SameCategory, nearest
+from tandem.ranking.content import CosineOfLike, NearText, SameBrand, SameCategory, nearest
 from tandem.ranking.neighbours import WeightedCosine
 
 
@@ -39,16 +39,6 @@ def test_words_are_as_near_as_their_vectors(three: Dataset, counting: CountingPa
 def test_shared_levels_count_and_what_is_unknown_is_not_shared(three: Dataset, counting: CountingParams) -> None:
     assert scores(SameCategory(counting), three) == [[1, 0.5, 0], [0.5, 1, 0], [0, 0, 0.5]]
     assert scores(SameBrand(counting), three) == [[1, 0, 1], [0, 0, 0], [1, 0, 1]]
-
-
-def test_numbers_are_near_where_ids_begin_alike(shop: Callable[..., Dataset], counting: CountingParams) -> None:
-    """Ten numbers apart nearness is 1/e; letters after the number tell variants of one thing."""
-    known = shop([("u", "a10 a20 a20x b10 plain", 1)])
-    own = NearNumber(counting).fit(known)
-    assert known.vocabulary.ids == ("a10", "a20", "a20x", "b10", "plain")
-    found = own.scores(histories.of_products(np.array([1, 2, 5]), 6, known.as_of_us), known.demand)[:, 1:]
-    e = np.exp(-1)
-    assert found == pytest.approx(np.array([[1, e, e, 0, 0], [e, 1, 1, 0, 0], [0, 0, 0, 0, 0]]))
 
 
 def test_a_product_without_baskets_goes_with_what_its_like_goes_with(three: Dataset, counting: CountingParams) -> None:
