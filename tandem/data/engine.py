@@ -50,6 +50,9 @@ class Engine(Protocol):
     def moment(self, microseconds: ir.IntegerValue) -> ir.TimestampValue:
         """The moment so many microseconds after 1970-01-01 UTC."""
 
+    def hash(self, *values: ir.Value) -> ir.IntegerValue:
+        """A whole number that is equal for equal values, missing ones among them; different ones may share it."""
+
     def microseconds(self, moment: ir.TimestampValue) -> ir.IntegerValue:
         """How many microseconds after 1970-01-01 UTC the moment is."""
 

@@ -16,8 +16,7 @@ ORIGIN = {
     "place": "int64",  # no two rows of a table have the same
     "file": "string",
     "row": "int64",
-    "says": "string",  # a digest, equal for rows that say the same
-    "alike": "int64",  # a hash of it: what differs here says something else
+    "alike": "int64",  # a hash of what the row says: what differs here says something else
     "corrects": "string",  # equal for rows of which only the last counts; null where all do
     "record": "map<string, string>",  # the mapped cells of a refused row
 }
@@ -33,6 +32,9 @@ VERDICT = {"rule": "string", "reason": "string"}
 CELLS = dt.Map(dt.string, dt.string)
 UNSAID = {"event_id", "review_id", "category", "attributes"}
 """Columns that are made here, or of several raw cells, which are said as they came."""
+
+UNLIKE = {"language", "image"}
+"""Columns whose values are made of what was said by how their block is read."""
 
 BETWEEN, MISSING = "\x1f", "\x1e"
 """What stands between two texts that are put together, and for a missing one."""
@@ -58,7 +60,7 @@ def judge(engine: Engine, rows: ir.Table, block: Block, told: FromEvents | None)
     judged = values.mutate(rule=rule, reason=reason)
     record = judged.rule.notnull().ifelse(_record(judged, block, told), ibis.null(CELLS))
     further = [name for name in judged.columns if name.startswith("told_") or name.endswith("_gap_minutes")]
-    judged = judged.mutate(record=record, alike=judged.says.hash())
+    judged = judged.mutate(record=record)
     if block.table is schema.EVENTS:
         judged, further = _with_met(engine, judged), [*MET, *further]
     return judged.select(*ORIGIN, *VERDICT, *block.table.names, *further)
@@ -153,30 +155,36 @@ def _values(engine: Engine, texts: ir.Table, block: Block) -> ir.Table:
     if block.kind_of is not None:
         values["kind"] = _kind(texts, block)
     known = texts.mutate(**values)
-    known = known.mutate(says=_said(engine, known, block).hexdigest("md5"), corrects=_key(known, block))
+    known = known.mutate(alike=_alike(engine, known, block), corrects=_key(known, block))
     return known.mutate(quantity=_quantity(known, block)) if block.table is schema.EVENTS else known
 
 
-def _said(engine: Engine, known: ir.Table, block: Block) -> ir.StringValue:
-    """What a row says, however it is written: times and numbers as read, ids normalised, all other cells as they came.
+def said(table: Table) -> list[str]:
+    """The columns of judged rows that are equal where two rows say the same."""
+    return [name for name in table.names if name not in UNSAID | UNLIKE]
+
+
+def _alike(engine: Engine, known: ir.Table, block: Block) -> ir.IntegerValue:
+    """A hash of what a row says, however it is written: times and numbers as read, ids normalised, others as they came.
 
     The same row in two exports that write times or numbers differently is one row; one that cannot be read is like no
-    other. Every column of the table has its place, mapped or not, so that two blocks say the same in the same way.
+    other. Every column of the table has its place, mapped or not, so that two blocks say the same in the same way. The
+    cells that are no values are hashed twice, from another byte on: nothing else tells rows apart that differ in them.
     """
-    said = [_told(engine, known, block, column) for column in block.table.columns if column.name not in UNSAID]
-    return known.problem.isnull().ifelse(_together([*said, known.as_came]), known.place.cast("string"))
+    columns = [column for column in block.table.columns if column.name not in UNSAID]
+    told = [value for column in columns for value in _told(known, block, column)]
+    hashed = engine.hash(*told, known.as_came, BETWEEN + known.as_came)
+    return known.problem.isnull().ifelse(hashed, engine.hash(known.place))
 
 
-def _told(engine: Engine, known: ir.Table, block: Block, column: Column) -> ir.StringValue:
+def _told(known: ir.Table, block: Block, column: Column) -> list[ir.Value]:
+    """What the row says in a column: the text; or the value, and where it cannot be read the text."""
     if column.name == "kind":
-        return known.kind
+        return [known.kind]
     if column.name not in block.columns:
-        return ibis.null(str)
-    text = known[f"text_{column.name}"]
-    if column.type == pa.string():
-        return text
-    read = engine.microseconds(known[column.name]) if column.type == schema.TIME else known[column.name]
-    return read.cast("string").fill_null(text)
+        return [ibis.null(str)]
+    text, value = known[f"text_{column.name}"], known[column.name]
+    return [text] if column.type == pa.string() else [value, value.isnull().ifelse(text, ibis.null(str))]
 
 
 def _together(texts: list[ir.StringValue]) -> ir.StringValue:
@@ -194,8 +202,8 @@ def _key(known: ir.Table, block: Block) -> ir.StringValue:
 
 
 def _with_met(engine: Engine, rows: ir.Table) -> ir.Table:
-    user = rows.user_id.notnull().ifelse(rows.user_id.hash(), ibis.null("int64"))
-    met = user ^ rows.product_id.hash() ^ rows.kind.hash()
+    of_user, of_all = engine.hash(rows.user_id), engine.hash(rows.user_id, rows.product_id, rows.kind)
+    user, met = (rows.user_id.notnull().ifelse(found, ibis.null("int64")) for found in (of_user, of_all))
     return rows.mutate(microseconds=engine.microseconds(rows.time), user=user, met=met)
 
 

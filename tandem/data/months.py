@@ -3,8 +3,10 @@
 Files by name are in order of time, so that such a folder is read as one table by whatever reads folders of Parquet.
 """
 
+from collections import deque
 from collections.abc import Iterable, Iterator
-from itertools import groupby
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import chain, groupby
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,9 @@ from tandem.data.schema import TIME, Table
 
 NONE = "none.parquet"
 """The file of a table without rows."""
+
+WRITERS, HELD = 2, 2_000_000
+"""Months that are written at once, and rows of one above which it is written alone, as it comes."""
 
 
 def of(times: pa.Array | pa.ChunkedArray) -> np.ndarray:
@@ -36,13 +41,26 @@ def path(folder: Path, month: np.datetime64) -> Path:
 def write(batches: Iterable[pa.RecordBatch], folder: Path, table: Table) -> set[Path]:
     """Write the rows, in order of `time`, as one file for each month that they have, and tell the files.
 
+    Months that fit into memory are written side by side, while the next ones come.
+
     Raises:
         TableError: they have not the columns of the table.
     """
-    written = set()
-    for month, cuts in groupby(_cut(batches), key=lambda cut: cut[0]):
-        written.add(path(folder, month))
-        files.write_batches((batch for _, batch in cuts), path(folder, month), table)
+    written, waiting = set(), deque[Future[int]]()
+    with ThreadPoolExecutor(WRITERS, thread_name_prefix="month") as pool:
+        for month, cuts in groupby(_cut(batches), key=lambda cut: cut[0]):
+            rows = (batch for _, batch in cuts)
+            held, to = _held(rows), path(folder, month)
+            written.add(to)
+            more = next(rows, None)
+            if more is not None:
+                files.write_batches(chain(held, [more], rows), to, table)
+                continue
+            waiting.append(pool.submit(files.write_batches, held, to, table))
+            if len(waiting) > WRITERS:
+                waiting.popleft().result()
+        for found in waiting:
+            found.result()
     return written
 
 
@@ -52,6 +70,14 @@ def finish(folder: Path, table: Table) -> None:
         (folder / NONE).unlink(missing_ok=True)
     else:
         files.write_batches([], folder / NONE, table)
+
+
+def _held(rows: Iterator[pa.RecordBatch]) -> list[pa.RecordBatch]:
+    """The first of them, so many that they have HELD rows, or all."""
+    held: list[pa.RecordBatch] = []
+    while sum(batch.num_rows for batch in held) < HELD and (batch := next(rows, None)) is not None:
+        held.append(batch)
+    return held
 
 
 def _cut(batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[np.datetime64, pa.RecordBatch]]:

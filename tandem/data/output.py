@@ -2,9 +2,9 @@
 
 import json
 from collections.abc import Iterator
-from itertools import pairwise
 
 import ibis.expr.types as ir
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -24,6 +24,10 @@ ORDER = {
 }
 MADE = ("event_id", "review_id")
 """Ids that are made of a row's file and number, once the rows are in order."""
+
+ENCODE = json.JSONEncoder(ensure_ascii=False).encode
+ESCAPED = r'["\\\x00-\x1f]'
+"""What stands in a text of JSON otherwise than as it is."""
 
 
 def columns(table: Table) -> list[str]:
@@ -65,7 +69,21 @@ def _with_json(batch: pa.RecordBatch) -> pa.RecordBatch:
 
 def _json(maps: pa.MapArray) -> pa.Array:
     """Each map as a JSON object; missing ones stay missing."""
-    encode = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode
-    names, cells, ends = maps.keys.to_pylist(), maps.items.to_pylist(), maps.offsets.to_pylist()
-    texts = [encode(dict(zip(names[a:b], cells[a:b], strict=True))) for a, b in pairwise(ends)]
-    return pc.if_else(maps.is_valid(), pa.array(texts, pa.string()), None)
+    ends = maps.offsets.to_numpy()
+    first, last = ends[0], ends[-1]
+    names, cells = (of[first:last].cast(pa.string()) for of in (maps.keys, maps.items))  # of no names, without a type
+    names = names.dictionary_encode()
+    met = names.dictionary.to_pylist()
+    place = np.argsort(np.argsort(np.array(met, object)))[names.indices.to_numpy()]
+    order = np.lexsort((place, np.repeat(np.arange(len(maps)), np.diff(ends))))
+    keys = pa.array([f"{ENCODE(name)}:" for name in met], pa.string()).take(names.indices)
+    members = pc.binary_join_element_wise(keys, _quoted(cells), "").take(pa.array(order))
+    objects = pc.binary_join(pa.ListArray.from_arrays(ends - first, members), ",")
+    return pc.if_else(maps.is_valid(), pc.binary_join_element_wise("{", objects, "}", ""), None)
+
+
+def _quoted(cells: pa.Array) -> pa.Array:
+    """Each text as JSON writes it, a missing one as null; only what has something to escape is looked at one by one."""
+    odd = pc.match_substring_regex(cells, ESCAPED).fill_null(False)
+    plain = pc.binary_join_element_wise('"', cells, '"', "").fill_null("null")
+    return pc.replace_with_mask(plain, odd, pa.array(map(ENCODE, cells.filter(odd).to_pylist()), pa.string()))

@@ -137,7 +137,7 @@ def _settle(
 ) -> Settled:
     """One table; `known` are the products that there are, None where every product may be."""
     steps = _Steps(engine, rows, before)
-    steps.take("duplicate", lambda rows: _duplicates(rows, engine), by="alike")
+    steps.take("duplicate", lambda rows: _duplicates(rows, engine, schema.TABLES[name]), by="alike")
     if any(block.corrections for block in source.blocks[name]):
         steps.take("corrected", lambda rows: _corrected(steps.live(rows)), by="corrects")
     if name in PRICED and params.impossible_value.enabled:
@@ -257,17 +257,16 @@ def _refused(found: ir.Table) -> ir.Table:
     return found.select("place", "file", "rule", "reason", duplicate=ibis.literal(False))
 
 
-def _duplicates(rows: ir.Table, engine: Engine) -> ir.Table:
+def _duplicates(rows: ir.Table, engine: Engine, table: Table) -> ir.Table:
     """Of rows that say the same, wherever in the source's files, all but the first are duplicates.
 
     A block may refuse what another takes: a row that is kept is no duplicate of one that is refused. Of rows that
     correct each other `_corrected` decides.
     """
+    says = ["alike", *mapping.said(table), "rule"]
     same = rows.group_by("alike").having(rows.count() > 1).agg(rows_alike=rows.count())
-    again = engine.store(
-        rows.semi_join(engine.store(same), "alike").select("place", "file", "row", "says", "rule", "corrects")
-    )
-    nth = ibis.row_number().over(group_by=["says", "rule"], order_by=["file", "row"])
+    again = engine.store(rows.semi_join(engine.store(same), "alike").select("place", "file", "row", "corrects", *says))
+    nth = ibis.row_number().over(group_by=says, order_by=["file", "row"])
     later = again.mutate(nth=nth).filter(lambda t: (t.nth > 0) & t.corrects.isnull())
     nothing = ibis.null(str)
     return later.select("place", "file", duplicate=ibis.literal(True), rule=nothing, reason=nothing)
@@ -280,7 +279,7 @@ def _corrected(live: ir.Table) -> ir.Table:
     rows = rows.mutate(
         nth=ibis.row_number().over(last_first),
         last=rows.file.first().over(last_first) + " row " + rows.row.first().over(last_first).cast("string"),
-        same=rows.says.first().over(last_first) == rows.says,
+        same=rows.alike.first().over(last_first) == rows.alike,
     )
     earlier = rows.filter(rows.nth > 0)
     rule, reason = earlier.same.ifelse(ibis.null(str), "corrected"), earlier.last + " corrects it"

@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import reduce
 from pathlib import Path
 
 import ibis
@@ -22,6 +23,9 @@ BATCH = 131_072
 PARQUET = {"compression": "zstd", "compression_level": 1, "parquet_version": "V2", "dictionary_size_limit": 100}
 """How rows are kept meanwhile: differences of neighbours instead of values, dictionaries for few values alone."""
 
+LARGEST = 2**63 - 1
+"""Of whole numbers with a sign."""
+
 MOMENT = dt.Timestamp("UTC", 6)
 
 
@@ -38,6 +42,11 @@ def make_timestamptz(microseconds: int) -> dt.Timestamp("UTC", 6):  # type: igno
 @ibis.udf.scalar.builtin
 def epoch_us(moment) -> int:  # type: ignore[no-untyped-def,empty-body]
     """DuckDB's own: how many microseconds after 1970-01-01 UTC the moment is; one without zone is in UTC."""
+
+
+@ibis.udf.scalar.builtin(name="hash")
+def hashed(value) -> dt.uint64:  # type: ignore[no-untyped-def]
+    """DuckDB's own: 64 bits; what Ibis makes of it goes by a string of bits, which costs more than the hash."""
 
 
 class DuckDb:
@@ -92,6 +101,11 @@ class DuckDb:
     def moment(self, microseconds: ir.IntegerValue) -> ir.TimestampValue:
         """The moment so many microseconds after 1970-01-01 UTC."""
         return make_timestamptz(microseconds)
+
+    def hash(self, *values: ir.Value) -> ir.IntegerValue:
+        """A whole number that is equal for equal values, missing ones among them; different ones may share it."""
+        found = reduce(lambda so_far, value: hashed(so_far ^ value), map(hashed, values))
+        return (found & ibis.literal(LARGEST, "uint64")).cast("int64")
 
     def microseconds(self, moment: ir.TimestampValue) -> ir.IntegerValue:
         """How many microseconds after 1970-01-01 UTC the moment is."""

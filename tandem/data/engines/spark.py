@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import reduce
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -60,12 +61,6 @@ class Compiler(PySparkCompiler):
     """Ibis' words in Spark's SQL, with DuckDB's meaning."""
 
     __slots__ = ()
-
-    def visit_Hash(self, op: Any, *, arg: Any) -> Any:  # noqa: N802
-        """64 bits of a text; Spark's own has 32."""
-        if not op.arg.dtype.is_string():
-            raise NotImplementedError(f"hash of {op.arg.dtype}: Spark passes over what is missing; hash a text")
-        return self.f.anon.xxhash64(arg)
 
     def visit_RegexSearch(self, op: Any, *, arg: Any, pattern: Any) -> Any:  # noqa: N802
         """In RE2's language."""
@@ -199,6 +194,10 @@ class Spark:
     def moment(self, microseconds: ir.IntegerValue) -> ir.TimestampValue:
         """The moment so many microseconds after 1970-01-01 UTC."""
         return functions.timestamp_micros(microseconds)
+
+    def hash(self, *values: ir.Value) -> ir.IntegerValue:
+        """A whole number that is equal for equal values, missing ones among them; different ones may share it."""
+        return reduce(lambda so_far, value: functions.xxhash64(so_far ^ value), map(functions.xxhash64, values))
 
     def microseconds(self, moment: ir.TimestampValue) -> ir.IntegerValue:
         """How many microseconds after 1970-01-01 UTC the moment is."""

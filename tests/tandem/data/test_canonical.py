@@ -7,11 +7,13 @@ import zipfile
 from hashlib import sha256
 from pathlib import Path
 
+import ibis
 import pandas as pd
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from tandem.data.engines.duckdb import DuckDb
 from tandem.data.sources import Source
 from tandem.privacy import pseudonyms
 
@@ -199,6 +201,12 @@ def test_the_same_price_written_as_each_block_says_is_a_duplicate(canonical, sho
 )  # fmt: skip
 def test_a_row_that_says_anything_else_is_no_duplicate(canonical, shop, changes) -> None:
     assert len(events_of(canonical, shop, GOOD, row(**changes))) == 2
+
+
+def test_rows_with_one_hash_are_no_duplicates_unless_their_values_are_equal(canonical, shop, monkeypatch) -> None:
+    monkeypatch.setattr(DuckDb, "hash", lambda _, *values: ibis.literal(7, "int64"))
+    others = [row(pieces="3"), row(customer="17851"), row(customer=""), row(order="2"), row(item="a2"), row(price="1")]
+    assert len(events_of(canonical, shop, GOOD, *others, GOOD)) == 1 + len(others)
 
 
 def test_a_return_and_its_correction_are_two_rows(canonical, shop) -> None:

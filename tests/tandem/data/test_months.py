@@ -3,6 +3,7 @@
 import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from tandem import files
 from tandem.data import months, schema
+from tandem.errors import TableError
 
 MOMENTS = st.datetimes(datetime(1969, 11, 1), datetime(1970, 4, 1), timezones=st.just(UTC))
 INSTANT = timedelta(microseconds=1)
@@ -27,9 +29,9 @@ def rows(times: list[datetime], zone: str = "UTC") -> pa.Table:
     return pa.table({name: found[name] for name in schema.EVENTS.names})
 
 
-@given(times=st.lists(MOMENTS, max_size=12).map(sorted), size=st.integers(1, 5))
-def test_the_files_in_order_are_the_rows_in_order(times: list[datetime], size: int) -> None:
-    with tempfile.TemporaryDirectory() as folder:
+@given(times=st.lists(MOMENTS, max_size=12).map(sorted), size=st.integers(1, 5), held=st.integers(1, 12))
+def test_the_files_in_order_are_the_rows_in_order(times: list[datetime], size: int, held: int) -> None:
+    with tempfile.TemporaryDirectory() as folder, mock.patch.object(months, "HELD", held):
         batches = rows(times).to_batches(max_chunksize=size)
         written = months.write(batches, Path(folder), schema.EVENTS)
         months.finish(Path(folder), schema.EVENTS)
@@ -48,6 +50,16 @@ def test_a_month_ends_by_utc(zone: str, tmp_path: Path) -> None:
     low, high = months.bounds(np.datetime64("2026-02"))
     assert low == first.timestamp() * 1_000_000
     assert high - low == 28 * 86_400 * 1_000_000
+
+
+@pytest.mark.parametrize("held", [1, 100])
+def test_rows_without_a_column_of_the_table_are_refused_however_months_are_written(
+    held: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(months, "HELD", held)
+    times = [datetime(2026, month, day, tzinfo=UTC) for month in (1, 2, 3, 4) for day in (1, 2)]
+    with pytest.raises(TableError, match="events"):
+        months.write(rows(times).drop("kind").to_batches(max_chunksize=1), tmp_path, schema.EVENTS)
 
 
 def test_a_table_without_rows_is_one_file_until_there_are_some(tmp_path: Path) -> None:
