@@ -52,7 +52,8 @@ def main(
         "tasks": list(weighed.tasks),
         "params": {name: of.model_dump(mode="json") for name, of in sections.items()} | {Association.name: network},
         "seed": None,
-        "choices": {f"{name}_l2": weights.l2 for name, weights in weighed.weights.items()},
+        "choices": {f"{name}_l2": weights.l2 for name, weights in weighed.weights.items()}
+        | {"anchor": weighed.anchor, "warm_balance": weighed.weights["warm"].balance},
     }
     workshop.write(trials / weighed.name, weighed, "trial", facts)
     final_parts = [

@@ -20,7 +20,15 @@ from tandem.ranking.neighbours import CoCount, WeightedCosine
 
 NEWCOMERS = NewcomerParams(cuts=0, days=10, min_count=1, min_lift=0, min_cases=5, max_cases=50, sold=12)
 PARAMS = BlendParams(
-    demand_days=(7,), candidates=12, max_cases=100, folds=3, choosing_cases=50, l2=(0.1, 10.0), newcomers=NEWCOMERS
+    demand_days=(7,),
+    candidates=12,
+    max_cases=100,
+    folds=3,
+    choosing_cases=50,
+    l2=(0.1, 10.0),
+    balance=(0.0, 0.5, 1.0),
+    slice_cases=10,
+    newcomers=NEWCOMERS,
 )
 FAMILIES = 4
 
