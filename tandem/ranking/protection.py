@@ -6,7 +6,8 @@ pay. So pairs may count by their slice (`slices.of_popularity`) as well: gain ×
 cross-validation: of those under which no slice is more than a standard error worse than the anchor, the ranker that
 counts best, the pair with the best NDCG@10; if there is none, the pair whose worst slice is nearest to that. The
 penalty is never less than the likelihood asks for, and the anchor goes almost free of it: the stronger it is, the more
-the order is the anchor's.
+the order is the anchor's. A pair that does not lead the anchor by two standard errors on the whole is not worth its
+risk: where none does, the penalty is the strongest.
 """
 
 import itertools
@@ -52,6 +53,7 @@ class Option:
     l2: float
     balance: float
     ndcg: float  # mean NDCG@10
+    leads: bool  # it is better than the anchor, by more than two standard errors
     shortfall: float  # by how much its worst slice is more than a standard error worse than the anchor; 0: none is
     worst: str  # the name of that slice
 
@@ -77,7 +79,9 @@ def protected(
     pairs = list(itertools.product([l2 for l2 in params.l2 if l2 >= least], params.balance))
     l2, balance = pairs[0]
     if len(pairs) > 1 and len(asked.choices) > 1:
-        best = min(_options(asked, scaled.choices, anchor, free, baskets, part, pairs, params), key=lambda o: o.rank)
+        options = [*_options(asked, scaled.choices, anchor, free, baskets, part, pairs, params)]
+        nearest = min(options, key=lambda o: (-o.l2, o.balance))
+        best = min((o for o in options if o.leads or o is nearest), key=lambda o: o.rank)
         l2, balance = best.l2, best.balance
         if best.shortfall:
             log.warning("on validation no weights keep slice %r of the best ranker that counts", best.worst)
@@ -110,13 +114,15 @@ def _options(
     parts = {name: of for name, of in sliced(asked.cases, baskets).items() if len(of.rows) >= params.slice_cases}
     theirs = {name: of.judge(anchor) for name, of in parts.items()}
     ideal, starts = Ideal.of(asked.cases), [np.zeros(choices.columns.shape[1])] * params.folds
+    reached = ndcg_at_k(gains_at(anchor, asked.cases.truth), ideal.gains, 10)
     for l2, balance in pairs:
         scores = _out_of_fold(balanced(choices, part, balance), l2, starts, free)
         ranked = asked.ranked(scores)
-        ndcg = ndcg_at_k(gains_at(ranked, asked.cases.truth), ideal.gains, 10).mean()
-        short = {name: _shortfall(of.judge(ranked) - theirs[name]) for name, of in parts.items()} or {"": 0.0}
+        ndcg = ndcg_at_k(gains_at(ranked, asked.cases.truth), ideal.gains, 10)
+        short = {name: _beyond(theirs[name] - of.judge(ranked), 1.0) for name, of in parts.items()} or {"": 0.0}
         worst = max(short, key=lambda name: short[name])
-        yield Option(l2, balance, float(ndcg), short[worst], worst)
+        leads = _beyond(ndcg - reached, 2.0) > 0
+        yield Option(l2, balance, float(ndcg.mean()), leads, short[worst], worst)
 
 
 def _out_of_fold(
@@ -131,6 +137,6 @@ def _out_of_fold(
     return scores
 
 
-def _shortfall(difference: NDArray[np.float64]) -> float:
-    """By how much the mean is more than a standard error below 0."""
-    return max(0.0, -float(difference.mean() + difference.std() / np.sqrt(len(difference))))
+def _beyond(difference: NDArray[np.float64], errors: float) -> float:
+    """By how much the mean is more than so many standard errors above 0; 0 if it is not."""
+    return max(0.0, float(difference.mean() - errors * difference.std() / np.sqrt(len(difference))))
