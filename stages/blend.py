@@ -53,7 +53,7 @@ def main(
         "params": {name: of.model_dump(mode="json") for name, of in sections.items()} | {Association.name: network},
         "seed": None,
         "choices": {f"{name}_l2": weights.l2 for name, weights in weighed.weights.items()}
-        | {"anchor": weighed.anchor, "warm_balance": weighed.weights["warm"].balance},
+        | {"anchor": weighed.anchor, "balance": weighed.weights["warm"].balance},
     }
     workshop.write(trials / weighed.name, weighed, "trial", facts)
     final_parts = [

@@ -9,8 +9,8 @@ product without any has weights of its own, for what needs no basket of i: learn
 the dataset (`newcomers.py`), or, where these are too few, from the same cases with their baskets hidden.
 
 The weights are those of a conditional logit (`logit.py`) of the gains among the best candidates of each component. The
-anchor, of the components that count baskets the best on validation, goes almost free of its penalty: where cases are
-few, the order is the anchor's. On no slice of popularity the blend is to be worse than it (`protection.py`).
+anchor, of the components that count baskets the best on validation, goes almost free of its penalty. On no slice of
+popularity the blend is to be worse than it; where it gains nothing, the anchor answers by itself (`protection.py`).
 """
 
 import logging
@@ -221,6 +221,7 @@ class Blend:
                 stored[f"{of}_by_known"],
                 float(stored[f"{of}_l2"]),
                 float(stored[f"{of}_balance"]),
+                bool(stored[f"{of}_anchored"]),
             )
             for of in ("warm", "cold")
         }
@@ -233,6 +234,8 @@ class Blend:
         return [name for part in (*parts, *of_product) for name in (part, f"no_{part}")]
 
     def _of(self, histories: Histories, demand: Demand, cold: bool) -> NDArray[np.float32]:
+        if not cold and self.weights["warm"].anchored:
+            return next(part.ranker for part in self.components if part.name == self.anchor).scores(histories, demand)
         blocks = []
         for start in range(0, len(histories), BLOCK):
             block = histories.take(np.arange(start, min(start + BLOCK, len(histories))))
@@ -309,8 +312,8 @@ class Blend:
         self.anchor, ranked = self._anchor(asked.cases)
         at = self.column_names(cold=False).index(self.anchor)
         weights = protected(asked, ranked, (at, at + 1), self.learned["baskets"], self.params)
-        told = len(asked.cases), self.anchor, weights.l2, weights.balance
-        log.info("warm weights of %d cases: anchor %s, l2 %g, balance %g", *told)
+        told = len(asked.cases), self.anchor, weights.l2, weights.balance, weights.anchored
+        log.info("warm weights of %d cases: anchor %s, l2 %g, balance %g, anchored %s", *told)
         return weights
 
     def _anchor(self, cases: Cases) -> tuple[str, NDArray[np.int32]]:
