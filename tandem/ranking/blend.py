@@ -116,7 +116,7 @@ class Blend:
         self.params = params
         self.learned: dict[str, NDArray] = {}
         self.weights: dict[str, Weights] = {}  # "warm" and "cold"
-        self.anchor = ""  # name of the component that no slice may be worse than
+        self.anchor = ""  # name of the component that no slice may be worse than; none where nothing counts
         self.usual = (0.0, 1.0)  # mean and deviation of log(1 + baskets) over the cases
 
     def fit(self, dataset: Dataset, validation: Cases | None = None) -> Self:
@@ -309,22 +309,25 @@ class Blend:
                 f"none of {len(cases)} validation cases has a relevant product among the {self.params.candidates} best "
                 "of a component: nothing to learn weights from"
             )
-        self.anchor, ranked = self._anchor(asked.cases)
-        at = self.column_names(cold=False).index(self.anchor)
-        weights = protected(asked, ranked, (at, at + 1), self.learned["baskets"], self.params)
+        weights = self._protected(asked)
         told = len(asked.cases), self.anchor, weights.l2, weights.balance, weights.anchored
-        log.info("warm weights of %d cases: anchor %s, l2 %g, balance %g, anchored %s", *told)
+        log.info("warm weights of %d cases: anchor %r, l2 %g, balance %g, anchored %s", *told)
         return weights
 
-    def _anchor(self, cases: Cases) -> tuple[str, NDArray[np.int32]]:
-        """The component that counts baskets best, by NDCG@10, else the first; and its ranking (cases, PLACES)."""
+    def _protected(self, asked: Asked) -> Weights:
+        """Held against the component that counts baskets best, by NDCG@10; where none counts, there is no anchor."""
+        p, cases, ideal = self.params, asked.cases, Ideal.of(asked.cases).gains
         counts = [part for part in self.components if isinstance(part.ranker, CountingRanker) and not part.of_content]
-        ranked = {part.name: rank(part.ranker, cases, PLACES) for part in counts or self.components[:1]}
-        ideal = Ideal.of(cases).gains
-        best = choose_best(
-            lambda name: float(ndcg_at_k(gains_at(ranked[name], cases.truth), ideal, 10).mean()), [*ranked]
-        )
-        return best, ranked[best]
+        if not counts:
+            return fit_weights(asked.choices, p.l2, p.folds, p.choosing_cases, by_known=True)
+        ranked = {part.name: rank(part.ranker, cases, PLACES) for part in counts}
+
+        def quality(name: str) -> float:
+            return float(ndcg_at_k(gains_at(ranked[name], cases.truth), ideal, 10).mean())
+
+        self.anchor = choose_best(quality, [*ranked])
+        at = self.column_names(cold=False).index(self.anchor)
+        return protected(asked, ranked[self.anchor], (at, at + 1), self.learned["baskets"], p)
 
     def _most_sold(self) -> Weights:
         """Of products without baskets: the order of demand."""

@@ -117,6 +117,21 @@ def test_where_the_blend_gains_nothing_its_anchor_answers_and_it_is_saved_so(
     assert np.array_equal(found.refit(families).scores(every, families.demand), expected)
 
 
+def test_where_nothing_counts_there_is_no_anchor(families: Dataset, counting: CountingParams) -> None:
+    made = Blend(parts(counting)[2:], PARAMS).fit(families, of_family(families))
+    assert made.anchor == ""
+    assert any(made.weights["warm"].plain)
+
+
+def test_the_component_that_counts_best_is_the_anchor(families: Dataset, counting: CountingParams) -> None:
+    """Of one neighbour each and all of them, whichever comes first."""
+    narrow = counting.model_copy(update={"neighbours": 1})
+    for first, second in ((narrow, counting), (counting, narrow)):
+        of = [Component(WeightedCosine(first)), Component(CoCount(second))]
+        made = Blend(of, PARAMS).fit(families, of_family(families))
+        assert made.anchor == ("co_count" if second is counting else "weighted_cosine")
+
+
 def test_a_saved_blend_scores_as_before(families: Dataset, counting: CountingParams, tmp_path: Path) -> None:
     made = blended(families, counting)
     made.save(tmp_path)
