@@ -26,13 +26,12 @@ from benchmarks.rounds import check
 from tandem.evaluation.cases import Cases
 from tandem.evaluation.metrics import Ideal, gains_at, hit_rate_at_k, ndcg_at_k, rank, recall_at_k
 from tandem.evaluation.significance import Interval, difference, intervals
-from tandem.evaluation.slices import parts
+from tandem.evaluation.slices import PLACES, Slice, sliced
 from tandem.ranking.counting import COUNTING
 from tandem.settings import quiet
 
 METRICS = ("Hit@10", "NDCG@10", "Recall@20")
-NDCG, RECALL = 1, 2  # places in METRICS
-PLACES = 20
+NDCG = 1  # place in METRICS
 NAMES = {"together": "T1", "beyond_popularity": "T2"}
 BOOTSTRAP: dict[str, Any] = {"resamples": 1000, "confidence": 0.95, "seed": 7}
 OURS = "blend"
@@ -45,14 +44,14 @@ class View:
     """What is asked of one view, with its slices."""
 
     asked: Cases
-    slices: dict[str, tuple[NDArray[np.int64], Cases]]
+    slices: dict[str, Slice]
     group: NDArray[np.integer]  # (cases,)
 
     @classmethod
     def of(cls, shop: Shop, name: str) -> "View":
         """One view of a shop; products are sliced by what was sold before the test."""
         asked, sold = shop.asked[name], np.asarray(shop.final.baskets.content.sum(axis=0)).ravel()
-        return cls(asked, parts(asked, sold), np.arange(len(asked)) if shop.group is None else shop.group)
+        return cls(asked, sliced(asked, sold), np.arange(len(asked)) if shop.group is None else shop.group)
 
     def judge(self, ranked: NDArray[np.integer]) -> Values:
         """(cases, metrics)."""
@@ -65,10 +64,7 @@ class View:
 
     def by_slice(self, ranked: NDArray[np.integer]) -> dict[str, Values]:
         """(cases,) NDCG@10 by slice of the antecedent, Recall@20 by slice of the consequent."""
-        return {
-            name: judged(ranked[rows], part.truth)[:, NDCG if name.startswith("of") else RECALL]
-            for name, (rows, part) in self.slices.items()
-        }
+        return {name: of.judge(ranked) for name, of in self.slices.items()}
 
 
 def judged(ranked: NDArray[np.integer], truth: sp.csr_array) -> Values:
@@ -129,7 +125,7 @@ def of_cases(values: Values) -> list[str]:
 def slices(name: str, view: View, ranked: dict[str, NDArray[np.integer]]) -> None:
     """NDCG@10 by slice of the antecedent, Recall@20 by slice of the consequent."""
     found = {ranker: view.by_slice(of) for ranker, of in ranked.items()}
-    titles = [f"{part} ({len(rows)})" for part, (rows, _) in view.slices.items()]
+    titles = [f"{part} ({len(of.rows)})" for part, of in view.slices.items()]
     print(f"\n{NAMES[name]}: NDCG@10 of antecedents, Recall@20 to consequents, by popularity\n")
     print(row(["ranker", *titles]))
     print(row(["---"] * (1 + len(titles))))
@@ -157,9 +153,9 @@ def by_slice(name: str, view: View, ranked: dict[str, NDArray[np.integer]], best
     print(row(["NDCG@10 of, Recall@20 to", "difference"]))
     print(row(["---"] * 2))
     ours, theirs = (view.by_slice(ranked[ranker]) for ranker in (OURS, best))
-    for part, (rows, _) in view.slices.items():
-        pair = (view.grouped(values[part], rows) for values in (ours, theirs))
-        print(row([f"{part} ({len(rows)})", signed(difference(*pair, **BOOTSTRAP))]))
+    for part, of in view.slices.items():
+        pair = (view.grouped(values[part], of.rows) for values in (ours, theirs))
+        print(row([f"{part} ({len(of.rows)})", signed(difference(*pair, **BOOTSTRAP))]))
 
 
 def signed(of: Interval) -> str:

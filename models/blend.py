@@ -7,11 +7,11 @@ from models.association.ranker import Association
 from tandem.ranking.blend import Blend, Component
 from tandem.ranking.content import CosineOfLike, NearPicture, NearText, SameBrand, SameCategory
 from tandem.ranking.ease import BasketEase
-from tandem.ranking.neighbours import CoCount, WeightedCosine
+from tandem.ranking.neighbours import CoCount, WeightedCosine, WeightedCosineTrend
 from tandem.ranking.ranker import Ranker
 
-OF_BASKETS: tuple[type[Ranker], ...] = (WeightedCosine, BasketEase, CoCount, Association)
-"""Rankers that know a product by its baskets. The first is trusted where there are few cases to learn weights from."""
+OF_BASKETS: tuple[type[Ranker], ...] = (WeightedCosine, WeightedCosineTrend, BasketEase, CoCount, Association)
+"""Rankers that know a product by its baskets. Of those that count, one is the blend's anchor."""
 
 
 class BlendWithNetwork(Blend):

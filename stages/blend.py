@@ -46,13 +46,15 @@ def main(
         lambda kind: _released(trials, kind) if kind in OF_BASKETS else kind(counting).fit(trial, validation)  # type: ignore[call-arg]
     )
     weighed = BlendWithNetwork(parts, params).weigh(trial, validation)
+    warm, cold = weighed.weights["warm"], weighed.weights["cold"]
+    of_warm = {"warm_l2": warm.l2, "balance": warm.balance, "anchor": weighed.anchor, "anchored": warm.anchored}
     sections = {"blend": params, "counting": counting}
     facts: dict[str, Any] = {
         "kind": weighed.name,
         "tasks": list(weighed.tasks),
         "params": {name: of.model_dump(mode="json") for name, of in sections.items()} | {Association.name: network},
         "seed": None,
-        "choices": {f"{name}_l2": weights.l2 for name, weights in weighed.weights.items()},
+        "choices": {**of_warm, "cold_l2": cold.l2},
     }
     workshop.write(trials / weighed.name, weighed, "trial", facts)
     final_parts = [

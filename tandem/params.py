@@ -356,6 +356,10 @@ class BlendParams(Section):
     folds: int = Field(ge=2)  # of the cross-validation
     choosing_cases: int = Field(ge=2)  # of them, at most so many take part in it
     l2: tuple[PositiveFloat, ...] = Field(min_length=1)  # penalties on squared weights, of which it chooses
+    balance: tuple[Annotated[float, Field(ge=0, le=1)], ...] = Field(
+        min_length=1
+    )  # 0: pairs count by their gain; 1: so that head, middle and tail weigh the same; validation chooses
+    slice_cases: int = Field(ge=2)  # with fewer a slice has no say in that choice
     newcomers: NewcomerParams  # what the weights of products without baskets are learned from
 
 

@@ -1,12 +1,16 @@
 """Whether a result is one of products that everybody buys: head, middle, tail and cold by sales in the fit period."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from tandem.evaluation.cases import Cases
+from tandem.evaluation.metrics import Ideal, gains_at, ndcg_at_k, recall_at_k
+
+PLACES = 20
+"""Of a ranking that is judged by slice."""
 
 SLICES = ("head", "middle", "tail", "cold")
 HEAD, MIDDLE = 0.5, 0.8
@@ -62,3 +66,32 @@ def parts(asked: Cases, baskets: NDArray[np.floating]) -> dict[str, tuple[NDArra
         rows = np.flatnonzero(np.diff(truth.indptr))
         found[f"to {name}"] = rows, replace(asked, truth=truth).take(rows)
     return {name: part for name, part in found.items() if len(part[0])}
+
+
+@dataclass(frozen=True)
+class Slice:
+    """Some of the cases, and what is asked of them."""
+
+    rows: NDArray[np.int64]
+    truth: sp.csr_array
+    ideal: Ideal
+    of_consequents: bool
+
+    def judge(self, ranked: NDArray[np.integer]) -> NDArray[np.float64]:
+        """(rows,) Recall@20 to a slice of consequents, NDCG@10 of a slice of antecedents.
+
+        Args:
+            ranked: (cases, at least `PLACES`) of all cases.
+        """
+        gains = gains_at(ranked[self.rows], self.truth)
+        if self.of_consequents:
+            return recall_at_k(gains, self.ideal.relevant, PLACES)
+        return ndcg_at_k(gains, self.ideal.gains, 10)
+
+
+def sliced(asked: Cases, baskets: NDArray[np.floating]) -> dict[str, Slice]:
+    """The same slices as of `parts`, ready to judge rankings."""
+    return {
+        name: Slice(rows, part.truth, Ideal.of(part), name.startswith("to"))
+        for name, (rows, part) in parts(asked, baskets).items()
+    }

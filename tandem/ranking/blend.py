@@ -9,7 +9,8 @@ product without any has weights of its own, for what needs no basket of i: learn
 the dataset (`newcomers.py`), or, where these are too few, from the same cases with their baskets hidden.
 
 The weights are those of a conditional logit (`logit.py`) of the gains among the best candidates of each component. The
-first component goes almost free of its penalty: where cases are few, the order is the first component's.
+anchor, of the components that count baskets the best on validation, goes almost free of its penalty. On no slice of
+popularity the blend is to be worse than it; where it gains nothing, the anchor answers by itself (`protection.py`).
 """
 
 import logging
@@ -24,15 +25,19 @@ from numpy.typing import NDArray
 from tandem import files
 from tandem.errors import EvaluationError, ReleaseError
 from tandem.evaluation.cases import Cases
+from tandem.evaluation.metrics import Ideal, choose_best, gains_at, ndcg_at_k, rank
+from tandem.evaluation.slices import PLACES
 from tandem.features.dataset import Dataset
 from tandem.features.demand import Demand
 from tandem.features.histories import DAY_US, Histories
 from tandem.params import BlendParams
+from tandem.ranking.base import CountingRanker
 from tandem.ranking.content import CosineOfLike, NearPicture, NearText, SameBrand, SameCategory
 from tandem.ranking.ease import BasketEase
 from tandem.ranking.logit import Choices, Weights, fit_weights
-from tandem.ranking.neighbours import CoCount, WeightedCosine
+from tandem.ranking.neighbours import CoCount, WeightedCosine, WeightedCosineTrend
 from tandem.ranking.newcomers import backtests
+from tandem.ranking.protection import Asked, protected
 from tandem.ranking.ranker import Ranker, top_k
 
 log = logging.getLogger(__name__)
@@ -59,7 +64,7 @@ class Timeless(Ranker, Protocol):
 class Component:
     """A ranker as a blend reads it; a score of 0, of logs one that is not above 0, says that it knows nothing.
 
-    Rankers that can are read without recent demand, which has columns of its own.
+    Rankers that can are read without recent demand, which has columns of its own; a trend is part of the ranker.
     """
 
     ranker: Ranker
@@ -82,6 +87,8 @@ class Component:
     def read(self, histories: Histories, demand: Demand) -> NDArray[np.float32]:
         """(users, products) the scores."""
         ranker = self.ranker
+        if isinstance(ranker, WeightedCosineTrend):
+            return ranker.trended(histories, demand)
         return ranker.linear(histories) if isinstance(ranker, Timeless) else ranker.scores(histories, demand)
 
     def columns(self, scores: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -97,7 +104,10 @@ class Blend:
     tasks: ClassVar[tuple[str, ...]] = ("related",)
     kinds: ClassVar[Mapping[str, type[Ranker]]] = {
         kind.name: kind
-        for kind in (WeightedCosine, BasketEase, CoCount, CosineOfLike, NearText, NearPicture, SameCategory, SameBrand)
+        for kind in (
+            *(WeightedCosine, WeightedCosineTrend, BasketEase, CoCount),
+            *(CosineOfLike, NearText, NearPicture, SameCategory, SameBrand),
+        )
     }
     """Components that `load` knows, by name; a blend with others is a subclass that names them as well."""
 
@@ -106,6 +116,7 @@ class Blend:
         self.params = params
         self.learned: dict[str, NDArray] = {}
         self.weights: dict[str, Weights] = {}  # "warm" and "cold"
+        self.anchor = ""  # name of the component that no slice may be worse than; none where nothing counts
         self.usual = (0.0, 1.0)  # mean and deviation of log(1 + baskets) over the cases
 
     def fit(self, dataset: Dataset, validation: Cases | None = None) -> Self:
@@ -131,8 +142,8 @@ class Blend:
         cases = validation.spread(self.params.max_cases)
         evidence = self._evidence(cases.histories)
         self.usual = float(evidence.mean()), float(evidence.std()) or 1.0
-        cold = self._of_newcomers(dataset, self.params.l2) or self._fit_weights(cases, True)
-        self.weights = {"warm": self._fit_weights(cases, False), "cold": cold}
+        cold = self._of_newcomers(dataset, self.params.l2) or self._cold_weights(cases)
+        self.weights = {"warm": self._warm_weights(cases), "cold": cold}
         return self
 
     def refit(self, dataset: Dataset) -> Self:
@@ -146,6 +157,7 @@ class Blend:
         """
         again = type(self)(components, self.params)
         again.learned, again.weights, again.usual = _learn(dataset), self.weights, self.usual
+        again.anchor = self.anchor
         if found := again._of_newcomers(dataset, (self.weights["cold"].l2,)):
             again.weights = {**self.weights, "cold": found}
         return again
@@ -179,7 +191,8 @@ class Blend:
         arrays = {f"{of}_{name}": value for of, weights in self.weights.items() for name, value in _arrays(weights)}
         files.write_arrays(folder / "blend.npz", usual=np.array(self.usual), **arrays, **self.learned)
         told = [{"name": part.name, "logs": part.logs, "of_content": part.of_content} for part in self.components]
-        files.write_json({"params": self.params.model_dump(mode="json"), "components": told}, folder / "blend.json")
+        params = self.params.model_dump(mode="json")
+        files.write_json({"params": params, "components": told, "anchor": self.anchor}, folder / "blend.json")
         for part in self.components:
             (folder / part.name).mkdir()
             part.ranker.save(folder / part.name)
@@ -199,10 +212,17 @@ class Blend:
             for part in told["components"]
         ]
         blend = cls(parts, BlendParams.parse(told["params"], str(folder / "blend.json")))
+        blend.anchor = told["anchor"]
         blend.usual = float(stored["usual"][0]), float(stored["usual"][1])
         blend.learned = {name: stored[name] for name in ("kind_weight", "baskets", "first_us")}
         blend.weights = {
-            of: Weights(stored[f"{of}_plain"], stored[f"{of}_by_known"], float(stored[f"{of}_l2"]))
+            of: Weights(
+                stored[f"{of}_plain"],
+                stored[f"{of}_by_known"],
+                float(stored[f"{of}_l2"]),
+                float(stored[f"{of}_balance"]),
+                bool(stored[f"{of}_anchored"]),
+            )
             for of in ("warm", "cold")
         }
         return blend
@@ -214,6 +234,8 @@ class Blend:
         return [name for part in (*parts, *of_product) for name in (part, f"no_{part}")]
 
     def _of(self, histories: Histories, demand: Demand, cold: bool) -> NDArray[np.float32]:
+        if not cold and self.weights["warm"].anchored:
+            return next(part.ranker for part in self.components if part.name == self.anchor).scores(histories, demand)
         blocks = []
         for start in range(0, len(histories), BLOCK):
             block = histories.take(np.arange(start, min(start + BLOCK, len(histories))))
@@ -261,7 +283,7 @@ class Blend:
         for earlier, cases in self.newcomers(dataset):
             at = type(self)([part.refit(earlier) for part in self.components if part.of_content], p)
             at.learned = _learn(earlier)
-            found.append(at._choices(cases, True, wanted.sold))
+            found.append(at._asked(cases, True, wanted.sold).choices)
         asked = sum(len(choices) for choices in found)
         if asked < wanted.min_cases:
             if wanted.cuts:
@@ -271,28 +293,50 @@ class Blend:
         log.info("cold weights of %d newcomers, l2 %g", asked, weights.l2)
         return weights
 
-    def _fit_weights(self, cases: Cases, cold: bool) -> Weights:
-        choices, p = self._choices(cases, cold, self.params.candidates), self.params
-        if not len(choices) and cold:
+    def _cold_weights(self, cases: Cases) -> Weights:
+        choices, p = self._asked(cases, True, self.params.candidates).choices, self.params
+        if not len(choices):
             log.warning("content finds nothing of what went together: products without baskets go with the most sold")
             return self._most_sold()
-        if not len(choices):
+        weights = fit_weights(choices, p.l2, p.folds, p.choosing_cases, by_known=False)
+        log.info("cold weights of %d cases, l2 %g", len(choices), weights.l2)
+        return weights
+
+    def _warm_weights(self, cases: Cases) -> Weights:
+        asked = self._asked(cases, False, self.params.candidates)
+        if not len(asked.cases):
             raise EvaluationError(
                 f"none of {len(cases)} validation cases has a relevant product among the {self.params.candidates} best "
                 "of a component: nothing to learn weights from"
             )
-        weights = fit_weights(choices, p.l2, p.folds, p.choosing_cases, by_known=not cold)
-        log.info("%s weights of %d cases, l2 %g", "cold" if cold else "warm", len(choices), weights.l2)
+        weights = self._protected(asked)
+        told = len(asked.cases), self.anchor, weights.l2, weights.balance, weights.anchored
+        log.info("warm weights of %d cases: anchor %r, l2 %g, balance %g, anchored %s", *told)
         return weights
+
+    def _protected(self, asked: Asked) -> Weights:
+        """Held against the component that counts baskets best, by NDCG@10; where none counts, there is no anchor."""
+        p, cases, ideal = self.params, asked.cases, Ideal.of(asked.cases).gains
+        counts = [part for part in self.components if isinstance(part.ranker, CountingRanker) and not part.of_content]
+        if not counts:
+            return fit_weights(asked.choices, p.l2, p.folds, p.choosing_cases, by_known=True)
+        ranked = {part.name: rank(part.ranker, cases, PLACES) for part in counts}
+
+        def quality(name: str) -> float:
+            return float(ndcg_at_k(gains_at(ranked[name], cases.truth), ideal, 10).mean())
+
+        self.anchor = choose_best(quality, [*ranked])
+        at = self.column_names(cold=False).index(self.anchor)
+        return protected(asked, ranked[self.anchor], (at, at + 1), self.learned["baskets"], p)
 
     def _most_sold(self) -> Weights:
         """Of products without baskets: the order of demand."""
         of = [float(name == f"demand_{max(self.params.demand_days)}d") for name in self.column_names(cold=True)]
         return Weights(np.array(of), np.zeros(len(of)), self.params.l2[0])
 
-    def _choices(self, cases: Cases, cold: bool, sold: int) -> Choices:
+    def _asked(self, cases: Cases, cold: bool, sold: int) -> Asked:
         """The candidates of cases, `sold` of them as sold most lately."""
-        columns, target, sizes, known = [], [], [], []
+        columns, target, sizes, known, product, found = [], [], [], [], [], []
         for start in range(0, len(cases), BLOCK):
             block = cases.take(np.arange(start, min(start + BLOCK, len(cases))))
             read = self._read(block.histories, block.demand, cold)
@@ -305,8 +349,13 @@ class Blend:
             asked = wanted.any(axis=1)
             sizes.append(wanted.sum(axis=1)[asked])
             known.append(self._known(block.histories, cold)[asked])
+            product.append(products)
+            found.append(start + np.flatnonzero(asked))
         size = np.concatenate(sizes)
-        return Choices(np.concatenate(columns), np.concatenate(target), np.cumsum(size) - size, np.concatenate(known))
+        choices = Choices(
+            np.concatenate(columns), np.concatenate(target), np.cumsum(size) - size, np.concatenate(known)
+        )
+        return Asked(choices, np.concatenate(product), cases.take(np.concatenate(found)))
 
     def _candidates(self, block: Cases, scores: list[NDArray[np.float32]], sold: int) -> NDArray[np.bool_]:
         """(cases, products) the best of each component, and as many as `sold` of those sold most lately."""

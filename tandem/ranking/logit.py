@@ -3,19 +3,19 @@
 P(j | i) = exp(Σ_k (w_k + v_k a_i) x_ijk) / the same summed over the candidates of case i
 
 w and v are those under which the observed shares are likeliest, with an L2 penalty chosen by cross-validation over
-cases. The first column goes almost free: where cases are few and the penalty is strong, the order is that column's.
+cases. Free columns go almost without: where cases are few and the penalty strong, the order is that of these columns.
 Source: McFadden 1974; as a loss for rankings, Cao et al. 2007 (ListNet, top one).
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-FREE, FREE_L2 = 2, 0.1
-"""The first columns, a score and where it is silent, have at most this penalty: it keeps a perfect order finite."""
+FREE, FREE_L2 = (0, 1), 0.1
+"""Free columns, a score and where it is silent, have at most this penalty: it keeps a perfect order finite."""
 
 ROUNDING = 1e-6
 """A column that deviates by less than this share of its largest value is constant but for rounding."""
@@ -31,6 +31,8 @@ class Weights:
     plain: NDArray[np.float64]  # (columns,)
     by_known: NDArray[np.float64]  # (columns,)
     l2: float
+    balance: float = 0.0  # how far slices of consequents counted equally (protection.py)
+    anchored: bool = False  # nothing was better than the anchor, whose own scores stand in for these
 
     def scores(self, columns: Iterator[NDArray[np.float32]], known: NDArray[np.float64]) -> NDArray[np.float32]:
         """(users, products) Σ_k (plain_k + by_known_k · known) · column_k."""
@@ -91,20 +93,39 @@ def fit_weights(choices: Choices, l2: Sequence[float], folds: int, choosing_case
         choosing_cases: at most so many cases, evenly spread, take part in that choice.
         by_known: whether columns may count more or less with `choices.known`; else v = 0.
     """
-    x = choices.columns - choices.means()[choices.case]  # what all candidates of a case share decides nothing
-    spread = x.std(axis=0, dtype=np.float64)
-    spread = np.where(spread > ROUNDING * np.abs(choices.columns).max(axis=0), spread, np.inf)
-    x = (x / spread).astype(np.float32)
-    if by_known:
-        x = np.concatenate([x, x * choices.known[choices.case, None].astype(np.float32)], axis=1)
-    scaled = Choices(x, choices.target, choices.begins, choices.known)
-    best = choose_l2(scaled, l2, folds, choosing_cases) if len(l2) > 1 else l2[0]
-    found = logit(scaled, best, np.zeros(x.shape[1]))
-    plain, more = (found[: len(spread)], found[len(spread) :]) if by_known else (found, np.zeros(len(spread)))
-    return Weights(plain / spread, more / spread, best)
+    scaled = Scaled.of(choices, by_known=by_known)
+    best = choose_l2(scaled.choices, l2, folds, choosing_cases) if len(l2) > 1 else l2[0]
+    return scaled.weights(logit(scaled.choices, best, np.zeros(scaled.choices.columns.shape[1])), best)
 
 
-def choose_l2(choices: Choices, l2: Sequence[float], folds: int, choosing_cases: int) -> float:
+@dataclass(frozen=True)
+class Scaled:
+    """Choices by columns less their mean over the case and divided by their deviation; then the same times `known`."""
+
+    choices: Choices
+    spread: NDArray[np.float64]  # (columns,) infinite where a column says nothing
+
+    @classmethod
+    def of(cls, choices: Choices, *, by_known: bool) -> "Scaled":
+        """What all candidates of a case share decides nothing."""
+        x = choices.columns - choices.means()[choices.case]
+        spread = x.std(axis=0, dtype=np.float64)
+        spread = np.where(spread > ROUNDING * np.abs(choices.columns).max(axis=0), spread, np.inf)
+        x = (x / spread).astype(np.float32)
+        if by_known:
+            x = np.concatenate([x, x * choices.known[choices.case, None].astype(np.float32)], axis=1)
+        return cls(replace(choices, columns=x), spread)
+
+    def weights(self, found: NDArray[np.float64], l2: float, balance: float = 0.0) -> Weights:
+        """Of the columns as they came."""
+        size = len(self.spread)
+        more = found[size:] if len(found) > size else np.zeros(size)
+        return Weights(found[:size] / self.spread, more / self.spread, l2, balance)
+
+
+def choose_l2(
+    choices: Choices, l2: Sequence[float], folds: int, choosing_cases: int, free: Sequence[int] = FREE
+) -> float:
     """By cross-validation: the strongest that is no more than a standard error worse than the best.
 
     The error is that of the paired difference over cases. Source: Breiman et al. 1984, "one standard error".
@@ -117,22 +138,22 @@ def choose_l2(choices: Choices, l2: Sequence[float], folds: int, choosing_cases:
     for out in np.unique(fold) if len(few) > 1 else ():
         left, judged = few.take(fold != out), few.take(fold == out)
         for place, option in enumerate(l2):
-            starts[place] = logit(left, option, starts[place])
+            starts[place] = logit(left, option, starts[place], free)
             loss[place, fold == out] = _losses(starts[place], judged)
     more = loss - loss[loss.mean(axis=1).argmin()]
     error = more.std(axis=1) / np.sqrt(len(few))
     return max(option for option, is_good in zip(l2, more.mean(axis=1) <= error, strict=True) if is_good)
 
 
-def logit(choices: Choices, l2: float, start: NDArray[np.float64]) -> NDArray[np.float64]:
+def logit(choices: Choices, l2: float, start: NDArray[np.float64], free: Sequence[int] = FREE) -> NDArray[np.float64]:
     """(columns,) argmin over w of -Σ over cases Σ_j target_j ln P_w(j | case) + Σ_k l2_k/2 w_k².
 
-    l2_k is `l2`, of the first columns at most `FREE_L2`. Convex; by Newton steps within a trust region.
+    l2_k is `l2`, of `free` columns at most `FREE_L2`. Convex; by Newton steps within a trust region.
     """
     from scipy.optimize import minimize
 
     penalty = np.full(len(start), l2)
-    penalty[:FREE] = min(l2, FREE_L2)
+    penalty[list(free)] = min(l2, FREE_L2)
 
     def objective(w: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         loss, gradient = _loss(w, choices)

@@ -220,8 +220,11 @@ class WeightedCosineTrend(WeightedCosine):
 
     def scores(self, histories: Histories, demand: Demand) -> NDArray[np.float32]:
         """Weighted cosine × trend; where it says nothing, recent demand."""
-        now = trend(demand, self.params.trend_days, self.choice("trend_exponent"))
-        return with_recent(self.linear(histories) * now, demand)
+        return with_recent(self.trended(histories, demand), demand)
+
+    def trended(self, histories: Histories, demand: Demand) -> NDArray[np.float32]:
+        """(users, products) weighted cosine × trend."""
+        return self.linear(histories) * trend(demand, self.params.trend_days, self.choice("trend_exponent"))
 
 
 class Markov(ItemToItem):

@@ -14,7 +14,7 @@ from benchmarks.related_rankers import unit
 from benchmarks.related_shops import features, left_out
 from tandem.data import schema
 from tandem.evaluation.cases import Cases
-from tandem.evaluation.slices import parts
+from tandem.evaluation.slices import sliced
 from tandem.features import dataset, histories
 from tandem.features.dataset import Dataset
 from tandem.features.demand import Demand
@@ -59,7 +59,7 @@ def test_slices_ask_each_for_its_own() -> None:
     """Product 1 is of the head, 2 of the tail; of its two consequents 1 finds that of the tail alone."""
     truth = sp.csr_array(np.array([[0, 0, 1, 1.0], [0, 1, 0, 0]]))
     asked = Cases(histories.of_products(np.array([1, 2]), 4, 0), Demand(np.zeros((60, 4), np.float32), 0), truth, truth)
-    view = View(asked, parts(asked, np.array([0, 50, 10, 40])), np.arange(2))
+    view = View(asked, sliced(asked, np.array([0, 50, 10, 40])), np.arange(2))
     found = view.by_slice(np.array([[2, 0, 0], [3, 2, 1]]))
     ideal = 1 + 1 / np.log2(3)
     assert {name: values.tolist() for name, values in found.items()} == {

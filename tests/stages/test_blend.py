@@ -11,6 +11,8 @@ from stages import blend, evaluate, train
 from tandem import files, release
 from tandem.errors import ReleaseError
 
+COUNTED = ("weighted_cosine", "weighted_cosine_trend", "basket_ease", "co_count")
+
 
 @pytest.fixture(scope="module")
 def home(counted, tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -36,7 +38,7 @@ def _inputs(data: Path) -> tuple[Path, ...]:
 def test_a_release_holds_the_released_rankers_and_the_trial_those_of_the_trials(home: Path) -> None:
     for folder in ("trials", "releases"):
         ranker = home / "data" / folder / "blend" / "ranker"
-        for theirs in ("counting/weighted_cosine", "counting/basket_ease", "counting/co_count", "association"):
+        for theirs in (*(f"counting/{name}" for name in COUNTED), "association"):
             original = home / "data" / folder / theirs / "ranker"
             assert files.hash_folder(ranker / Path(theirs).name) == files.hash_folder(original)
     trial, shipped = (release.read_manifest(home / "data" / of / "blend") for of in ("trials", "releases"))
@@ -50,7 +52,10 @@ def test_weights_come_from_validation_and_stay(home: Path) -> None:
     trial, shipped = (release.read(home / "data" / of / "blend", RANKERS).ranker for of in ("trials", "releases"))
     for of in ("warm", "cold"):
         assert trial.weights[of].plain.tolist() == shipped.weights[of].plain.tolist()
-    assert any(trial.weights["warm"].plain)
+    assert any(trial.weights["cold"].plain)
+    assert trial.anchor == shipped.anchor
+    assert trial.weights["warm"].anchored == shipped.weights["warm"].anchored
+    assert any(trial.weights["warm"].plain) != trial.weights["warm"].anchored
 
 
 def test_it_is_evaluated_beside_the_others_slice_by_slice_and_finds_the_planted_groups(home: Path) -> None:

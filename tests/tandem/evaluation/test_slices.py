@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tandem.evaluation.cases import Cases
-from tandem.evaluation.slices import SLICES, of_consequents, of_popularity, parts
+from tandem.evaluation.slices import SLICES, of_consequents, of_popularity, parts, sliced
 from tandem.features import histories
 from tandem.features.demand import Demand
 
@@ -46,3 +46,20 @@ def test_cases_by_slice_of_what_is_asked_about_and_of_what_goes_with_it() -> Non
     assert found["to cold"][1].truth.toarray().tolist() == [[0, 0, 0, 0, 1]]
     assert found["of head"][1].truth.toarray().tolist() == [[0, 0, 5, 0, 1]]
     assert found["to middle"][1].histories.product.tolist() == [1, 4]
+
+
+def test_slices_of_antecedents_are_judged_by_the_first_ten_and_those_of_consequents_by_twenty() -> None:
+    """Product 1 goes with 2 of the head, of gain 3, and 13 of the tail, of gain 1; they stand in places 2 and 11."""
+    truth = sp.csr_array((np.array([3.0, 1.0]), (np.array([0, 0]), np.array([2, 13]))), shape=(1, 14))
+    asked = Cases(
+        histories.of_products(np.array([1]), 14, 0),
+        Demand(np.zeros((1, 14), np.float32), 0),
+        truth,
+        sp.csr_array(truth.shape),
+    )
+    ranked = np.array([[3, 2, 4, 5, 6, 7, 8, 9, 10, 11, 13, 12, *[0] * 8]])
+    found = sliced(asked, np.array([0.0, 1, 90, *[1.0] * 11]))
+    ideal = 3 / np.log2(2) + 1 / np.log2(3)
+    assert {name: of.judge(ranked).tolist() for name, of in found.items()} == {
+        "of tail": [3 / np.log2(3) / ideal], "to head": [1.0], "to tail": [1.0],
+    }  # fmt: skip

@@ -20,7 +20,15 @@ from tandem.ranking.neighbours import CoCount, WeightedCosine
 
 NEWCOMERS = NewcomerParams(cuts=0, days=10, min_count=1, min_lift=0, min_cases=5, max_cases=50, sold=12)
 PARAMS = BlendParams(
-    demand_days=(7,), candidates=12, max_cases=100, folds=3, choosing_cases=50, l2=(0.1, 10.0), newcomers=NEWCOMERS
+    demand_days=(7,),
+    candidates=12,
+    max_cases=100,
+    folds=3,
+    choosing_cases=50,
+    l2=(0.1, 10.0),
+    balance=(0.0, 0.5, 1.0),
+    slice_cases=10,
+    newcomers=NEWCOMERS,
 )
 FAMILIES = 4
 
@@ -62,10 +70,17 @@ def parts(counting: CountingParams) -> list[Component]:
     ]
 
 
+def blended(known: Dataset, counting: CountingParams) -> Blend:
+    """What counts keeps but one neighbour of each product and is filled up by text."""
+    made = Blend(parts(counting.model_copy(update={"neighbours": 1})), PARAMS).fit(known, of_family(known))
+    assert not made.weights["warm"].anchored
+    return made
+
+
 def test_products_of_the_family_come_first_with_and_without_baskets(
     families: Dataset, counting: CountingParams
 ) -> None:
-    made = Blend(parts(counting), PARAMS).fit(families, of_family(families)).refit(families)
+    made = blended(families, counting).refit(families)
     every = histories.of_products(np.arange(1, 25), 25, families.as_of_us)
     scores = made.scores(every, families.demand)
     names = families.vocabulary.ids
@@ -87,8 +102,38 @@ def test_the_first_component_that_has_a_reason_gives_it(families: Dataset, count
     assert made.because(asked, items).tolist() == [[1, 1, 1, 1, 0]]  # 7 is of another family
 
 
+def test_where_the_blend_gains_nothing_its_anchor_answers_and_it_is_saved_so(
+    families: Dataset, counting: CountingParams, tmp_path: Path
+) -> None:
+    """The count finds the whole family, in front of all others: nothing is to be gained."""
+    cases = of_family(families)
+    found = Blend([Component(CoCount(counting)), *parts(counting)[2:]], PARAMS).fit(families, cases)
+    assert (found.anchor, found.weights["warm"].anchored) == ("co_count", True)
+    every = cases.histories
+    expected = found.components[0].ranker.scores(every, families.demand)
+    assert np.array_equal(found.scores(every, families.demand), expected)
+    found.save(tmp_path)
+    assert np.array_equal(Blend.load(tmp_path).scores(every, families.demand), expected)
+    assert np.array_equal(found.refit(families).scores(every, families.demand), expected)
+
+
+def test_where_nothing_counts_there_is_no_anchor(families: Dataset, counting: CountingParams) -> None:
+    made = Blend(parts(counting)[2:], PARAMS).fit(families, of_family(families))
+    assert made.anchor == ""
+    assert any(made.weights["warm"].plain)
+
+
+def test_the_component_that_counts_best_is_the_anchor(families: Dataset, counting: CountingParams) -> None:
+    """Of one neighbour each and all of them, whichever comes first."""
+    narrow = counting.model_copy(update={"neighbours": 1})
+    for first, second in ((narrow, counting), (counting, narrow)):
+        of = [Component(WeightedCosine(first)), Component(CoCount(second))]
+        made = Blend(of, PARAMS).fit(families, of_family(families))
+        assert made.anchor == ("co_count" if second is counting else "weighted_cosine")
+
+
 def test_a_saved_blend_scores_as_before(families: Dataset, counting: CountingParams, tmp_path: Path) -> None:
-    made = Blend(parts(counting), PARAMS).fit(families, of_family(families))
+    made = blended(families, counting)
     made.save(tmp_path)
     every = histories.of_products(np.arange(1, 25), 25, families.as_of_us)
     again = Blend.load(tmp_path)
