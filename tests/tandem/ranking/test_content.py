@@ -44,7 +44,7 @@ def test_shared_levels_count_and_what_is_unknown_is_not_shared(three: Dataset, c
 def test_a_product_without_baskets_goes_with_what_its_like_goes_with(three: Dataset, counting: CountingParams) -> None:
     """c's like is a, which goes with b alone; a's like c was never sold, so a has nobody to stand in for it."""
     own = WeightedCosine(counting).fit(three).matrix.toarray()
-    like = CosineOfLike(counting).fit(three).matrix.toarray()
+    like = CosineOfLike(counting).fit(three).of_products(np.arange(4)).toarray()
     assert like[3].tolist() == own[1].tolist()
     assert own[1, 2] > 0
     assert not like[1].any()
