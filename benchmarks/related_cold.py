@@ -5,11 +5,11 @@
 Cuts at the 1st of February to November 2011, judged by the month after each: relevant from 3 later baskets on, among
 products that were sold before. T1 and T2 as in `benchmarks.related`. One model stands for both: the same order is
 judged by T1 and by T2. The blend has learned from products that were new before the cut, or, for comparison, from known
-products whose baskets are hidden. Cases of all cuts are pooled; intervals: 95 %, bootstrap over cases.
+products whose baskets are hidden. Of its components those of titles take part, which is all that this shop tells. Cases
+of all cuts are pooled; intervals: 95 %, bootstrap over cases.
 """
 
 import logging
-import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -31,10 +31,9 @@ from tandem.features import dataset, text
 from tandem.features.dataset import Dataset
 from tandem.features.demand import Demand
 from tandem.features.histories import Histories
-from tandem.features.vocabulary import Vocabulary
-from tandem.params import BlendParams, CountingParams, EmbedParams, NewcomerParams
+from tandem.params import BlendParams, CountingParams, NewcomerParams
 from tandem.ranking.blend import Blend, Component
-from tandem.ranking.content import CosineOfLike, NearText, OfContent
+from tandem.ranking.content import CosineOfLike, NearText
 from tandem.ranking.newcomers import backtests, known_products
 from tandem.ranking.ranker import Ranker
 from tandem.settings import quiet
@@ -43,38 +42,8 @@ MONTHS = pd.date_range("2011-01-01", "2011-11-01", freq="MS", tz="UTC")
 """All but the first are cuts; it is the trial of the second."""
 MIN_COUNT, DAYS, EXPONENT, ASYMMETRY = 3, 30, 0.3, (0.7,)
 MAX_CASES = 200  # of weights that known products are asked with; no known product is asked about here
-NGRAMS_DIM = 256  # of 64 in params.yaml too much is lost of short titles
-OURS = "one blend"
+OURS = "blend"
 MAX_KEPT = 24  # learned of so many datasets are in memory
-
-
-NUMBERS = 10.0
-"""Numbers apart at which nearness has fallen to 1/e."""
-
-
-class NearNumber(OfContent):
-    """How near two products' numbers are: e^(-|n_i - n_j| / `NUMBERS`), n the first number in a product's id.
-
-    Only ids that begin alike are compared: shops number a range one after the other.
-    """
-
-    name = "near_number"
-
-    def learn(self, dataset: Dataset) -> dict[str, NDArray]:
-        """`kind_weight`, `number` (products,), and `series` (products,) code of what stands before it, 0: no number."""
-        found = [re.match(r"(\D*)(\d+)", product) for product in dataset.vocabulary.ids]
-        series = Vocabulary.of(f"{of[1]}#" for of in found if of)
-        return {
-            "kind_weight": dataset.kind_weight,
-            "number": np.array([0.0, *(float(of[2]) if of else 0.0 for of in found)]),
-            "series": series.encode(["", *(f"{of[1]}#" if of else "" for of in found)]),
-        }
-
-    def of_products(self, rows: NDArray[np.integer]) -> NDArray[np.float32]:
-        """(rows, products) in [0, 1]."""
-        number, series = self.learned["number"], self.learned["series"]
-        near = np.exp(-np.abs(number[rows][:, None] - number[None]) / NUMBERS)
-        return np.where((series[rows][:, None] == series[None]) & (series[None] > 0), near, 0.0).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -93,7 +62,7 @@ def known_at(events: pd.DataFrame, products: pd.DataFrame, at: pd.Timestamp) -> 
     until = at + pd.DateOffset(months=1)
     sheet = products[products["product_id"].isin(events.loc[events["time"] < until, "product_id"])]
     known = dataset.build(events, sheet, at, features(new_products=True))
-    return with_text(known, products, EmbedParams.read().model_copy(update={"ngrams_dim": NGRAMS_DIM}))
+    return with_text(known, products)
 
 
 def asked_at(known: Dataset, events: pd.DataFrame, at: pd.Timestamp) -> dict[str, Cases]:
@@ -143,11 +112,10 @@ def blends() -> dict[str, Blend]:
     params = BlendParams.read().model_copy(update={"max_cases": MAX_CASES})
     hidden = params.model_copy(update={"newcomers": params.newcomers.model_copy(update={"cuts": 0})})
     like = Component(RememberedLike(counting), of_content=True)
-    words, number = (Component(kind(counting), logs=False, of_content=True) for kind in (NearText, NearNumber))
+    words = Component(NearText(counting), logs=False, of_content=True)
     return {
-        "blend, known products hidden": RememberingBlend((like, words, number), hidden),
-        "blend without numbers": RememberingBlend((like, words), params),
-        OURS: RememberingBlend((like, words, number), params),
+        "blend, known products hidden": RememberingBlend((like, words), hidden),
+        OURS: RememberingBlend((like, words), params),
     }
 
 

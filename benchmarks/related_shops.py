@@ -189,10 +189,10 @@ def by_time(
     return Shop(name, f"{about}; relevant from {min_count} later baskets on", trial, final, validation, asked, products)
 
 
-def with_text(known: Dataset, products: pd.DataFrame, params: EmbedParams | None = None) -> Dataset:
+def with_text(known: Dataset, products: pd.DataFrame) -> Dataset:
     """The dataset with what its titles say, as stage `embed` reads them untuned."""
     texts = text.of_products(products, known.vocabulary)
-    vectors, _ = words.vectors(texts, np.arange(1, len(texts)), reads(), params or EmbedParams.read())
+    vectors, _ = words.vectors(texts, np.arange(1, len(texts)), reads(), EmbedParams.read())
     return replace(known, products=replace(known.products, text=vectors))
 
 

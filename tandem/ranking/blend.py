@@ -6,7 +6,8 @@ x_k are the log or the plain score of each component, log counts of what the sho
 age, and for each of these 1 where it says nothing (its x_k is 0 there). a_i tells how well i is known: log(1 + baskets
 with it), standardised over the cases. So a product with few baskets leans on other components than one with many. A
 product without any has weights of its own, for what needs no basket of i: learned from products that were new within
-the dataset (`newcomers.py`), or, where these are too few, from the same cases with their baskets hidden.
+the dataset (`newcomers.py`), or, where these are too few, from the same cases with their baskets hidden. They also
+weigh log counts of j's company: how often any product would stand beside j by chance.
 
 The weights are those of a conditional logit (`logit.py`) of the gains among the best candidates of each component. The
 anchor, of the components that count baskets the best on validation, goes almost free of its penalty. On no slice of
@@ -138,11 +139,11 @@ class Blend:
         """
         if not len(validation):
             raise EvaluationError(NO_CASES)
-        self.learned = _learn(dataset)
+        self.learned = _learn(dataset, self.params)
         cases = validation.spread(self.params.max_cases)
         evidence = self._evidence(cases.histories)
         self.usual = float(evidence.mean()), float(evidence.std()) or 1.0
-        cold = self._of_newcomers(dataset, self.params.l2) or self._cold_weights(cases)
+        cold = self._of_newcomers(dataset) or self._cold_weights(cases)
         self.weights = {"warm": self._warm_weights(cases), "cold": cold}
         return self
 
@@ -153,12 +154,12 @@ class Blend:
     def over(self, components: Sequence[Component], dataset: Dataset) -> Self:
         """A new blend with these weights, over the same components as they learned from `dataset`.
 
-        Weights of products without baskets are learned again under their penalty, where `dataset` has the newcomers.
+        Weights of products without baskets are learned again, their penalty too, where `dataset` has the newcomers.
         """
         again = type(self)(components, self.params)
-        again.learned, again.weights, again.usual = _learn(dataset), self.weights, self.usual
+        again.learned, again.weights, again.usual = _learn(dataset, self.params), self.weights, self.usual
         again.anchor = self.anchor
-        if found := again._of_newcomers(dataset, (self.weights["cold"].l2,)):
+        if found := again._of_newcomers(dataset):
             again.weights = {**self.weights, "cold": found}
         return again
 
@@ -214,7 +215,7 @@ class Blend:
         blend = cls(parts, BlendParams.parse(told["params"], str(folder / "blend.json")))
         blend.anchor = told["anchor"]
         blend.usual = float(stored["usual"][0]), float(stored["usual"][1])
-        blend.learned = {name: stored[name] for name in ("kind_weight", "baskets", "first_us")}
+        blend.learned = {name: stored[name] for name in ("kind_weight", "baskets", "first_us", "company")}
         blend.weights = {
             of: Weights(
                 stored[f"{of}_plain"],
@@ -229,7 +230,9 @@ class Blend:
 
     def column_names(self, cold: bool) -> list[str]:
         """What the weights are of, in their order."""
-        of_product = [f"demand_{days}d" for days in self.params.demand_days] + ["baskets", "age"]
+        spans = self.params.demand_days
+        of_product = [*(f"demand_{days}d" for days in spans), "baskets", "age"]
+        of_product += [*(f"company_{days}d" for days in spans), "company"] if cold else []
         parts = [part.name for part in self.components if part.of_content or not cold]
         return [name for part in (*parts, *of_product) for name in (part, f"no_{part}")]
 
@@ -239,7 +242,7 @@ class Blend:
         blocks = []
         for start in range(0, len(histories), BLOCK):
             block = histories.take(np.arange(start, min(start + BLOCK, len(histories))))
-            columns = self._columns(self._read(block, demand, cold), demand)
+            columns = self._columns(self._read(block, demand, cold), demand, cold)
             blocks.append(self.weights["cold" if cold else "warm"].scores(columns, self._known(block, cold)))
         return np.concatenate(blocks)
 
@@ -261,7 +264,7 @@ class Blend:
         return [(c, c.read(histories, demand)) for c in self.components if c.of_content or not cold]
 
     def _columns(
-        self, read: list[tuple[Component, NDArray[np.float32]]], demand: Demand
+        self, read: list[tuple[Component, NDArray[np.float32]]], demand: Demand, cold: bool
     ) -> Iterator[NDArray[np.float32]]:
         """In order of `column_names`, (users, products) or (1, products) each."""
         for component, scores in read:
@@ -269,7 +272,8 @@ class Blend:
         age_days = np.maximum(demand.as_of_us - self.learned["first_us"], 0) / DAY_US
         met = self.learned["first_us"] > 0
         spans = [demand.last(days) for days in self.params.demand_days]
-        for amount in (*spans, self.learned["baskets"], np.where(met, age_days, 0.0)):
+        company = self.learned["company"] if cold else ()
+        for amount in (*spans, self.learned["baskets"], np.where(met, age_days, 0.0), *company):
             yield np.log1p(amount, dtype=np.float32)[None]
             yield _as_float(amount == 0)[None]
 
@@ -277,19 +281,19 @@ class Blend:
         """Earlier moments of the dataset, each with the cases of products that were new then."""
         return backtests(dataset, self.params.newcomers)
 
-    def _of_newcomers(self, dataset: Dataset, l2: Sequence[float]) -> Weights | None:
+    def _of_newcomers(self, dataset: Dataset) -> Weights | None:
         """Weights of products without baskets; None where too few products were new within the dataset."""
         wanted, p, found = self.params.newcomers, self.params, []
         for earlier, cases in self.newcomers(dataset):
             at = type(self)([part.refit(earlier) for part in self.components if part.of_content], p)
-            at.learned = _learn(earlier)
+            at.learned = _learn(earlier, p)
             found.append(at._asked(cases, True, wanted.sold).choices)
         asked = sum(len(choices) for choices in found)
         if asked < wanted.min_cases:
             if wanted.cuts:
                 log.warning("%d products were new within the dataset, fewer than %d cases", asked, wanted.min_cases)
             return None
-        weights = fit_weights(Choices.join(found), l2, p.folds, p.choosing_cases, by_known=False)
+        weights = fit_weights(Choices.join(found), p.l2, p.folds, p.choosing_cases, by_known=False)
         log.info("cold weights of %d newcomers, l2 %g", asked, weights.l2)
         return weights
 
@@ -344,7 +348,7 @@ class Blend:
             gain = np.where(wanted, block.truth.toarray(), 0.0)
             wanted &= (gain > 0).any(axis=1, keepdims=True)
             rows, products = np.nonzero(wanted)
-            columns.append(_at(rows, products, list(self._columns(read, block.demand))))
+            columns.append(_at(rows, products, list(self._columns(read, block.demand, cold))))
             target.append((gain / np.maximum(block.truth.sum(axis=1), 1e-30)[:, None])[rows, products])
             asked = wanted.any(axis=1)
             sizes.append(wanted.sum(axis=1)[asked])
@@ -367,8 +371,8 @@ class Blend:
         return wanted
 
 
-def _learn(dataset: Dataset) -> dict[str, NDArray]:
-    """What is sold of each product, and since when."""
+def _learn(dataset: Dataset, params: BlendParams) -> dict[str, NDArray]:
+    """What is sold of each product, since when, and in what company."""
     baskets, time_us = dataset.baskets.content.tocoo(), dataset.baskets.time_us
     first_us = np.full(dataset.vocabulary.size, np.iinfo(np.int64).max)
     np.minimum.at(first_us, baskets.coords[1], time_us[baskets.coords[0]])
@@ -376,7 +380,15 @@ def _learn(dataset: Dataset) -> dict[str, NDArray]:
         "kind_weight": dataset.kind_weight,
         "baskets": np.asarray(dataset.baskets.content.sum(axis=0)).ravel().astype(np.float32),
         "first_us": np.where(first_us == np.iinfo(np.int64).max, 0, first_us),
+        "company": np.stack([_company(dataset, days) for days in (*params.demand_days, np.inf)]),
     }
+
+
+def _company(dataset: Dataset, days: float) -> NDArray[np.float32]:
+    """(products,) Σ over the baskets with j of the last `days` of (size - 1): pairs that j is in."""
+    bought = dataset.baskets
+    late = dataset.as_of_us - bought.time_us <= days * DAY_US
+    return ((bought.size - 1) * late @ bought.content).astype(np.float32)
 
 
 def _arrays(weights: Weights) -> list[tuple[str, NDArray]]:

@@ -10,7 +10,7 @@ from tandem.features.dataset import Dataset
 from tandem.features.demand import Demand
 from tandem.features.histories import Histories
 from tandem.ranking.base import CountingRanker, decayed
-from tandem.ranking.neighbours import WeightedCosine, Weights, strongest
+from tandem.ranking.neighbours import WeightedCosine, strongest
 
 LIKE = 20
 """Products that stand in for one: the nearest by words."""
@@ -84,18 +84,32 @@ class SameBrand(SameCategory):
 class CosineOfLike(WeightedCosine):
     """What goes with the products whose words are nearest to the history's: Σ_l near_il W_lj over the nearest l ≠ i.
 
-    W is the weighted cosine. It speaks of products that stood in no basket yet.
+    W is the weighted cosine. It speaks of products that stood in no basket yet, and of all that any of their like
+    goes with: a list of the strongest alone would be silent about most of what is sold.
     """
 
     name = "cosine_of_like"
 
-    def weights(self, dataset: Dataset) -> Weights:
-        """Nearness times weighted cosine; the diagonal empty."""
-        content = np.nan_to_num(dataset.products.text)
-        found = sp.csr_array(nearest(content, dataset.products.met) @ super().weights(dataset))
-        found.setdiag(0)
-        found.eliminate_zeros()
-        return found
+    def learn(self, dataset: Dataset) -> dict[str, NDArray]:
+        """What W needs, and nearness to the `LIKE` nearest as another sparse matrix."""
+        near = nearest(np.nan_to_num(dataset.products.text), dataset.products.met)
+        parts = {"near_data": near.data, "near_indices": near.indices, "near_indptr": near.indptr}
+        return {**super().learn(dataset), **parts}
+
+    @property
+    def near(self) -> sp.csr_array:
+        """(products, products) nearness to the products that stand in for each."""
+        size = len(self.learned["near_indptr"]) - 1
+        parts = self.learned["near_data"], self.learned["near_indices"], self.learned["near_indptr"]
+        return sp.csr_array(parts, shape=(size, size))
+
+    def of_products(self, rows: NDArray[np.integer]) -> sp.csr_array:
+        """(rows, products) nearness times weighted cosine."""
+        return sp.csr_array(self.near[rows] @ self.matrix)
+
+    def linear(self, histories: Histories) -> NDArray[np.float32]:
+        """(users, products) history times nearness times weighted cosine."""
+        return (self.asked(histories).astype(np.float32) @ self.near @ self.matrix).toarray()
 
 
 def nearest(vectors: NDArray[np.float32], allowed: NDArray[np.bool_]) -> sp.csr_array:

@@ -52,6 +52,10 @@ class ItemToItem(CountingRanker):
         size = len(self.learned["indptr"]) - 1
         return sp.csr_array(parts, shape=(size, size))
 
+    def of_products(self, rows: NDArray[np.integer]) -> sp.csr_array:
+        """(rows, products) the weights of the products at `rows`."""
+        return sp.csr_array(self.matrix[rows])
+
     def scores(self, histories: Histories, demand: Demand) -> NDArray[np.float32]:
         """History times matrix; where it says nothing, recent demand."""
         return with_recent(self.linear(histories), demand)
@@ -62,13 +66,12 @@ class ItemToItem(CountingRanker):
 
     def because(self, histories: Histories, items: NDArray[np.integer]) -> NDArray[np.int32]:
         """The product with the largest term x_ui · W_ij of the sum, exactly."""
-        asked, matrix = self.asked(histories), self.matrix
-        reasons = np.zeros(items.shape, np.int32)
+        asked, reasons = self.asked(histories), np.zeros(items.shape, np.int32)
         for row, wanted in enumerate(items):
             held = slice(asked.indptr[row], asked.indptr[row + 1])
             products, amounts = asked.indices[held], asked.data[held]
             if len(products):
-                terms = self.terms(products, amounts, wanted, matrix[products][:, wanted].toarray())
+                terms = self.terms(products, amounts, wanted, self.of_products(products)[:, wanted].toarray())
                 best = terms.argmax(axis=0)
                 reasons[row] = np.where(terms.max(axis=0) > 0, products[best], 0)
         return reasons

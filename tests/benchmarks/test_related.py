@@ -1,7 +1,6 @@
 """The benchmark of related products: what is asked, and how it is counted."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -9,7 +8,6 @@ import pytest
 import scipy.sparse as sp
 
 from benchmarks.related import View, judged
-from benchmarks.related_cold import NearNumber
 from benchmarks.related_rankers import unit
 from benchmarks.related_shops import features, left_out
 from tandem.data import schema
@@ -18,7 +16,6 @@ from tandem.evaluation.slices import sliced
 from tandem.features import dataset, histories
 from tandem.features.dataset import Dataset
 from tandem.features.demand import Demand
-from tandem.params import CountingParams
 from tandem.ranking.newcomers import known_products
 
 AS_OF = pd.Timestamp("2026-02-01", tz="UTC")
@@ -89,16 +86,6 @@ def test_only_products_sold_before_may_answer_for_new_ones(known: Dataset) -> No
     assert found.histories.product.tolist() == [5]
     assert found.truth.toarray().tolist() == [[0, 0, 2, 0, 0, 0]]
     assert (found.masked.toarray()[0, 1:] > 0).tolist() == [False, False, False, False, True]
-
-
-def test_numbers_are_near_where_ids_begin_alike(root: Path) -> None:
-    """Ten numbers apart nearness is 1/e; letters after the number tell variants of one thing."""
-    known = sold([("a10", "a20", "a20x", "b10", "plain")], ["a10", "a20", "a20x", "b10", "plain"])
-    own = NearNumber(CountingParams.read(root / "params.yaml")).fit(known)
-    assert known.vocabulary.ids == ("a10", "a20", "a20x", "b10", "plain")
-    found = own.scores(histories.of_products(np.array([1, 2, 5]), 6, known.as_of_us), known.demand)[:, 1:]
-    e = np.exp(-1)
-    assert found == pytest.approx(np.array([[1, e, e, 0, 0], [e, 1, 1, 0, 0], [0, 0, 0, 0, 0]]))
 
 
 def test_unit_vectors_keep_nothing_as_nothing() -> None:

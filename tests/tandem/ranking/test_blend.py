@@ -143,6 +143,18 @@ def test_a_saved_blend_scores_as_before(families: Dataset, counting: CountingPar
     assert again.column_names(cold=True) == made.column_names(cold=True)
 
 
+def test_company_counts_the_pairs_that_a_product_is_in(shop: Callable[..., Dataset], counting: CountingParams) -> None:
+    """Of the last 7 days and of all: c stood beside two others lately, b beside them and once beside a alone."""
+    known = shop([("u", "a b c", 1), ("v", "a", 3), ("u", "a b", 40)])
+    truth = sp.csr_array(np.array([[0, 0, 1.0, 0]]))
+    own = sp.csr_array(np.array([[0, 1.0, 0, 0]]))
+    cases = Cases(histories.of_products(np.array([1]), 4, known.as_of_us), known.demand, truth, own)
+    made = Blend([Component(CoCount(counting))], PARAMS).fit(known, cases)
+    assert made.learned["company"].tolist() == [[0, 2, 2, 2], [0, 3, 3, 2]]
+    assert [name for name in made.column_names(cold=True) if name.startswith("company")] == ["company_7d", "company"]
+    assert not any("company" in name for name in made.column_names(cold=False))
+
+
 def test_a_folder_with_a_component_that_nobody_knows_is_refused(
     families: Dataset, counting: CountingParams, tmp_path: Path
 ) -> None:

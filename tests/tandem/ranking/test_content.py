@@ -44,10 +44,31 @@ def test_shared_levels_count_and_what_is_unknown_is_not_shared(three: Dataset, c
 def test_a_product_without_baskets_goes_with_what_its_like_goes_with(three: Dataset, counting: CountingParams) -> None:
     """c's like is a, which goes with b alone; a's like c was never sold, so a has nobody to stand in for it."""
     own = WeightedCosine(counting).fit(three).matrix.toarray()
-    like = CosineOfLike(counting).fit(three).matrix.toarray()
+    like = CosineOfLike(counting).fit(three).of_products(np.arange(4)).toarray()
     assert like[3].tolist() == own[1].tolist()
     assert own[1, 2] > 0
     assert not like[1].any()
+
+
+@pytest.fixture
+def launch(shop: Callable[..., Dataset]) -> Dataset:
+    """a sold with d more than with e, b with e alone; n, only looked at, is as near to a as to b: by .6 and by .8."""
+    known = shop([("u", "a d", 1), ("v", "a d", 2), ("u", "a e", 3), ("w", "b e", 4), ("w", "n", 1, "view")])
+    assert known.vocabulary.ids == ("a", "b", "d", "e", "n")
+    words = np.array([[np.nan] * 2, [1, 0], [0, 1], [-1, 0], [-1, 0], [0.6, 0.8]], np.float32)
+    return replace(known, products=replace(known.products, text=words))
+
+
+def test_all_that_any_of_the_like_goes_with_is_told(launch: Dataset, counting: CountingParams) -> None:
+    """Though of each product the strongest partner alone is kept: d of a, e of b."""
+    narrow = counting.model_copy(update={"neighbours": 1})
+    own, like = WeightedCosine(narrow).fit(launch), CosineOfLike(narrow).fit(launch)
+    weights = own.matrix.toarray()
+    expected = np.array([0, 0, 0, 0.6 * weights[1, 3], 0.8 * weights[2, 4], 0])
+    assert (expected > 0).sum() == 2
+    asked = histories.of_products(np.array([5]), 6, launch.as_of_us)
+    assert like.linear(asked)[0] == pytest.approx(expected)
+    assert like.because(asked, np.array([[3, 4, 1]])).tolist() == [[5, 5, 0]]
 
 
 def test_the_nearest_are_others_and_only_those_that_may_be() -> None:
