@@ -59,7 +59,7 @@ def related(shelf: Shelf, question: Related) -> RelatedAnswer:
     complements and substitutes, which nothing fills.
 
     A product that the ranker does not place because of the one asked about gives way to them, and so does one that
-    fewer than `privacy.min_users` users took together with it.
+    fewer than `privacy.min_users` users took together with it; of a product without baskets, with one that is like it.
 
     Raises:
         UnknownProduct: the catalogue does not hold it.
@@ -72,9 +72,9 @@ def related(shelf: Shelf, question: Related) -> RelatedAnswer:
     allowed[item] = False
     kept = shelf.release.histories
     asking = histories.of_products(np.array([item]), kept.products, kept.as_of_us)
-    shown = allowed & shelf.evidence.enough(item)
-    ranked = [pick for pick in shelf.ranked(asking, shown, question.k) if pick.why]
-    reasons = [f"goes with {catalogue.name(item)}"] * len(ranked)
+    ranked = [pick for pick in shelf.ranked(asking, allowed & shelf.vouched(item), question.k) if pick.why]
+    together, name = shelf.evidence.enough(item), catalogue.name(item)
+    reasons = [f"goes with {name}" if together[pick.item] else f"goes with products like {name}" for pick in ranked]
     rings = (allowed & near for near in catalogue.around(item))
     general = _answer(shelf, ranked, reasons, rings, question.k, f"product {question.product_id}")
     complements, substitutes = (partners(shelf, item, relation, allowed, question.k) for relation in get_args(Relation))

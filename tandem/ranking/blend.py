@@ -187,6 +187,12 @@ class Blend:
                 reasons = np.where(reasons > 0, reasons, component.ranker.because(histories, items))
         return reasons.astype(np.int32)
 
+    def lenders(self, product: int) -> NDArray[np.int32]:
+        """The products that are like one without baskets; of any other none."""
+        rankers = [part.ranker for part in self.components if self.learned["baskets"][product] == 0]
+        like = [ranker.near[[product]].indices for ranker in rankers if isinstance(ranker, CosineOfLike)]
+        return np.concatenate([np.zeros(0, np.int32), *like])
+
     def save(self, folder: Path) -> None:
         """Write blend.json, blend.npz and a folder for each component."""
         arrays = {f"{of}_{name}": value for of, weights in self.weights.items() for name, value in _arrays(weights)}

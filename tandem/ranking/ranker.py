@@ -1,7 +1,7 @@
 """The Ranker protocol: what every baseline and network can do, wherever it is used."""
 
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Protocol, Self, runtime_checkable
 
 import numpy as np
 import scipy.sparse as sp
@@ -45,6 +45,15 @@ class Ranker(Protocol):
     @classmethod
     def load(cls, folder: Path) -> Self:
         """The saved ranker, ranking exactly as before; executes nothing stored in the folder."""
+        ...
+
+
+@runtime_checkable
+class Lends(Ranker, Protocol):
+    """A ranker that tells of a product without baskets by those of others."""
+
+    def lenders(self, product: int) -> NDArray[np.int32]:
+        """The products whose baskets stand in for those of `product`; none where it has its own."""
         ...
 
 

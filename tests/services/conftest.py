@@ -42,6 +42,7 @@ from tandem.ranking.counting import COUNTING
 KEY = bytes(range(32))
 AS_OF = pd.Timestamp("2026-06-30", tz="UTC")
 WEIGHT = {"view": 0.1, "purchase": 1.0}
+FEATURES = FeaturesParams(target_kinds=("purchase",), kind_weight=WEIGHT)
 
 PRODUCTS = {  # id: category path, brand, price; sorted, so that the first has index 1
     "cable": (["electronics"], None, 5.0),
@@ -148,8 +149,7 @@ def partners(vocabulary: Vocabulary) -> Partners:
 def write_releases(folder: Path, by_task: dict[str, Any]) -> Path:
     """Releases of the shop below `folder`, one for each task, by the ranker given for it."""
     events = event_table()
-    params = FeaturesParams(target_kinds=("purchase",), kind_weight=WEIGHT)
-    known = dataset.build(events, product_table(), AS_OF, params)
+    known = dataset.build(events, product_table(), AS_OF, FEATURES)
     state = (
         histories.encode(events, known.vocabulary, AS_OF),
         demand.measure(events, known.vocabulary, AS_OF, WEIGHT),

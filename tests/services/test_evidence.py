@@ -10,7 +10,15 @@ from services import answers, shelf
 from services.evidence import Evidence
 from services.schemas import Recommend, Related
 from services.shelf import Shelf
+from tandem import release
+from tandem.evaluation import cases
+from tandem.features import dataset, histories
+from tandem.params import BlendParams, CountingParams
 from tandem.privacy import pseudonyms
+from tandem.ranking.blend import Blend, Component
+from tandem.ranking.content import CosineOfLike
+
+from .conftest import AS_OF, FEATURES, event_table, product_table
 
 
 @pytest.fixture
@@ -95,3 +103,31 @@ def test_a_substitute_needs_users_behind_its_counts(shop: Shelf, strict: Shelf) 
 
     assert told(shop) == ["case-a", "phone-b"]
     assert told(strict) == ["phone-b"]  # one user alone looked at case-a nine times
+
+
+@pytest.fixture
+def newcomer(tmp_path: Path, root: Path, key: bytes) -> Shelf:
+    """The shop with a cup that nobody bought, described like the first phone; an association needs two users."""
+    events = event_table()[lambda table: table["product_id"] != "cup"]
+    known = dataset.build(events, product_table(), AS_OF, FEATURES.model_copy(update={"new_products": True}))
+    words = np.eye(len(known.vocabulary.ids) + 1, dtype=np.float32)
+    cup, phone = known.vocabulary.encode(["cup", "phone-a"])
+    words[cup] = words[phone]
+    known = dataclasses.replace(known, products=dataclasses.replace(known.products, text=words))
+    later = cases.of_baskets(known.baskets.content, known.demand, min_count=1)
+    like = Component(CosineOfLike(CountingParams.read(root / "params.yaml")), of_content=True)
+    blend = Blend([like], BlendParams.read(root / "params.yaml")).fit(known, later)
+    state = histories.encode(events, known.vocabulary, AS_OF), known.demand
+    facts = {"data_hash": "d" * 64, "tasks": ["related"], "key_id": pseudonyms.key_id(key), "min_users": 2}
+    release.write(tmp_path / "related", blend, known.vocabulary, product_table(), state, facts | {"kind": "blend"})
+    return shelf.load(tmp_path, "related", pseudonyms.key_id(key), {"blend": Blend})
+
+
+def test_a_product_without_baskets_goes_with_what_enough_users_took_with_its_like(newcomer: Shelf) -> None:
+    cup, phone = (newcomer.catalogue.index[name] for name in ("cup", "phone-a"))
+    assert newcomer.release.ranker.lenders(cup).tolist() == [phone]
+    assert not len(newcomer.release.ranker.lenders(phone))
+    items = answers.related(newcomer, Related(product_id="cup", k=6)).items
+    told = {item.product_id: item.reason for item in items if item.reason.startswith("goes with")}
+    assert told == {"case-a": "goes with products like Cup"}  # one user alone took the phone and the cable
+    assert {item.product_id for item in items} > {"case-a", "cable"}
