@@ -46,22 +46,23 @@ def main(
         lambda kind: _released(trials, kind) if kind in OF_BASKETS else kind(counting).fit(trial, validation)  # type: ignore[call-arg]
     )
     weighed = BlendWithNetwork(parts, params).weigh(trial, validation)
-    warm, cold = weighed.weights["warm"], weighed.weights["cold"]
-    of_warm = {"warm_l2": warm.l2, "balance": warm.balance, "anchor": weighed.anchor, "anchored": warm.anchored}
     sections = {"blend": params, "counting": counting}
-    facts: dict[str, Any] = {
-        "kind": weighed.name,
-        "tasks": list(weighed.tasks),
-        "params": {name: of.model_dump(mode="json") for name, of in sections.items()} | {Association.name: network},
-        "seed": None,
-        "choices": {**of_warm, "cold_l2": cold.l2},
-    }
-    workshop.write(trials / weighed.name, weighed, "trial", facts)
+    recipe = {name: of.model_dump(mode="json") for name, of in sections.items()} | {Association.name: network}
+    workshop.write(trials / weighed.name, weighed, "trial", _facts(weighed, recipe))
     final_parts = [
         replace(part, ranker=_released(releases, kind) if kind in OF_BASKETS else part.ranker.refit(final))
         for part, kind in ((part, type(part.ranker)) for part in parts)
     ]
-    workshop.write(releases / weighed.name, weighed.over(final_parts, final), "final", facts)
+    released = weighed.over(final_parts, final)
+    workshop.write(releases / released.name, released, "final", _facts(released, recipe))
+
+
+def _facts(blend: BlendWithNetwork, recipe: dict[str, Any]) -> dict[str, Any]:
+    """What its manifest says of it."""
+    warm, cold = blend.weights["warm"], blend.weights["cold"]
+    of_warm = {"warm_l2": warm.l2, "balance": warm.balance, "anchor": blend.anchor, "anchored": warm.anchored}
+    choices = {**of_warm, "cold_l2": cold.l2}
+    return {"kind": blend.name, "tasks": list(blend.tasks), "params": recipe, "seed": None, "choices": choices}
 
 
 def _released(folder: Path, kind: type[Ranker]) -> Ranker:
