@@ -60,7 +60,7 @@ def main(
 def _facts(blend: BlendWithNetwork, recipe: dict[str, Any]) -> dict[str, Any]:
     """What its manifest says of it."""
     warm, cold = blend.weights["warm"], blend.weights["cold"]
-    of_warm = {"warm_l2": warm.l2, "balance": warm.balance, "anchor": blend.anchor, "anchored": warm.anchored}
+    of_warm = {"anchor": warm.anchor} if warm.anchor else {"warm_l2": warm.l2, "balance": warm.balance}
     choices = {**of_warm, "cold_l2": cold.l2}
     return {"kind": blend.name, "tasks": list(blend.tasks), "params": recipe, "seed": None, "choices": choices}
 

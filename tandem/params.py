@@ -26,6 +26,7 @@ WHOLE = {"window_s"}
 
 NOT_OF_THE_DEMO: dict[tuple[str, ...], Any] = {("validate", "as_of"): "now"}
 """By whole key, what a source gets that does not recommend it, where the demo shop's value suits nobody else."""
+Share = Annotated[float, Field(ge=0, le=1)]
 Severity = Literal["blocking", "warning", "off"]
 Judged = Literal["products", "events", "reviews", "users", "relations"]
 Identifier = Literal["url", "email", "iban", "resident_id", "card", "ssn", "phone"]
@@ -223,13 +224,13 @@ class ValidateParams(Section):
     section = "validate"
     as_of: AwareDatetime | Literal["now"]  # events at or after it are from the future; `now`: when files last came in
     max_days_since_last_event: float = Field(gt=0)  # freshness, days
-    max_refused_share: float = Field(ge=0, le=1)  # of all raw rows of a table
+    max_refused_share: Share  # of all raw rows of a table
     volume_ratio: tuple[float, float]  # rows against the previous accepted snapshot
     max_unit_price: float = Field(gt=0)  # in the source's currency
     max_quantity: float = Field(gt=0)  # pieces in one row
     must_have_rows: tuple[Judged, ...]  # tables that the shop cannot do without
-    max_unseen_purchases: float = Field(ge=0, le=1)  # of bought (user, product): never viewed or clicked before
-    max_reviewers_without_purchase: float = Field(ge=0, le=1)  # of users with a review
+    max_unseen_purchases: Share  # of bought (user, product): never viewed or clicked before
+    max_reviewers_without_purchase: Share  # of users with a review
     max_behaviour_psi: float = Field(gt=0)  # stability index against the previous accepted snapshot: kinds of events
     max_category_psi: float = Field(gt=0)  # the same of the widest categories of events
     max_price_ks: float = Field(gt=0, le=1)  # Kolmogorov–Smirnov distance against it: prices of events, of products
@@ -303,7 +304,7 @@ class RelateParams(Section):
     min_pairs: int = Field(ge=1)  # with a label below which a relation is not learned, and counts alone speak
     test_share: float = Field(gt=0, lt=1)  # of the products: their pairs are not learned from but tested on
     keep: int = Field(ge=1)  # partners of a relation kept of each product
-    min_probability: float = Field(ge=0, le=1)  # of a partner that is kept
+    min_probability: Share  # of a partner that is kept
     min_precedence: float = Field(ge=0)  # about standard errors; below it neither product comes first
     seed: int
 
@@ -351,15 +352,13 @@ class BlendParams(Section):
 
     section = "blend"
     demand_days: tuple[int, ...]  # spans of the shop's demand, at most 60 days each
-    candidates: int = Field(ge=1)  # best products of each component that a case is decided between
+    candidates: int = Field(ge=20)  # best of each component that a case is decided between; `slices.PLACES` are judged
     max_cases: int = Field(ge=2)  # validation cases that weights are learned from
     folds: int = Field(ge=2)  # of the cross-validation
     choosing_cases: int = Field(ge=2)  # of them, at most so many take part in it
     l2: tuple[PositiveFloat, ...] = Field(min_length=1)  # penalties on squared weights, of which it chooses
-    balance: tuple[Annotated[float, Field(ge=0, le=1)], ...] = Field(
-        min_length=1
-    )  # 0: pairs count by their gain; 1: so that head, middle and tail weigh the same; validation chooses
-    slice_cases: int = Field(ge=2)  # with fewer a slice has no say in that choice
+    balance: tuple[Share, ...] = Field(min_length=1)  # 0: pairs count by gain, 1: slices weigh the same; it chooses
+    slice_cases: int = Field(ge=2)  # with fewer a slice has no say in that choice, and with fewer in all no blend leads
     newcomers: NewcomerParams  # what the weights of products without baskets are learned from
 
 

@@ -56,7 +56,7 @@ class Association:
         """
         return self.learned().scores(histories, demand)
 
-    def linear(self, histories: Histories) -> NDArray[np.float32]:
+    def without_recent(self, histories: Histories, demand: Demand) -> NDArray[np.float32]:
         """(users, products) the same without recent demand.
 
         Raises:

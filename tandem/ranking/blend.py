@@ -4,9 +4,9 @@ score(i, j) = Σ_k (w_k + v_k a_i) x_k(i, j)
 
 x_k are the log or the plain score of each component, log counts of what the shop sold of j lately and ever, log of j's
 age, and for each of these 1 where it says nothing (its x_k is 0 there). a_i tells how well i is known: log(1 + baskets
-with it), standardised over the cases. So a product with few baskets leans on other components than one with many. A
-product without any has weights of its own, for what needs no basket of i: learned from products that were new within
-the dataset (`newcomers.py`), or, where these are too few, from the same cases with their baskets hidden. They also
+with it), standardised over the cases with baskets. So a product with few baskets leans on other components than one
+with many. A product without any has weights of its own, for what needs no basket of i: learned from products that were
+new within the dataset (`newcomers.py`), or, where these are too few, from cases whose baskets are hidden. They also
 weigh log counts of j's company: how often any product would stand beside j by chance.
 
 The weights are those of a conditional logit (`logit.py`) of the gains among the best candidates of each component. The
@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from tandem import files
 from tandem.errors import EvaluationError, ReleaseError
 from tandem.evaluation.cases import Cases
-from tandem.evaluation.metrics import Ideal, choose_best, gains_at, ndcg_at_k, rank
+from tandem.evaluation.metrics import rank
 from tandem.evaluation.slices import PLACES
 from tandem.features.dataset import Dataset
 from tandem.features.demand import Demand
@@ -54,10 +54,10 @@ NO_CASES = (
 
 @runtime_checkable
 class Timeless(Ranker, Protocol):
-    """A ranker that can leave recent demand out."""
+    """A ranker that can leave out what recent demand adds to its scores."""
 
-    def linear(self, histories: Histories) -> NDArray[np.float32]:
-        """(users, products) what the history alone says."""
+    def without_recent(self, histories: Histories, demand: Demand) -> NDArray[np.float32]:
+        """(users, products) the scores without it."""
         ...
 
 
@@ -88,9 +88,7 @@ class Component:
     def read(self, histories: Histories, demand: Demand) -> NDArray[np.float32]:
         """(users, products) the scores."""
         ranker = self.ranker
-        if isinstance(ranker, WeightedCosineTrend):
-            return ranker.trended(histories, demand)
-        return ranker.linear(histories) if isinstance(ranker, Timeless) else ranker.scores(histories, demand)
+        return (ranker.without_recent if isinstance(ranker, Timeless) else ranker.scores)(histories, demand)
 
     def columns(self, scores: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """The scores or their logs, 0 where nothing is known, and 1 there."""
@@ -117,8 +115,7 @@ class Blend:
         self.params = params
         self.learned: dict[str, NDArray] = {}
         self.weights: dict[str, Weights] = {}  # "warm" and "cold"
-        self.anchor = ""  # name of the component that no slice may be worse than; none where nothing counts
-        self.usual = (0.0, 1.0)  # mean and deviation of log(1 + baskets) over the cases
+        self.usual = (0.0, 1.0)  # mean and deviation of log(1 + baskets) over the cases with baskets
 
     def fit(self, dataset: Dataset, validation: Cases | None = None) -> Self:
         """Fit the components, then learn the weights from validation.
@@ -135,16 +132,19 @@ class Blend:
         """Learn the weights of components that learned from `dataset` already.
 
         Raises:
-            EvaluationError: no validation case with a relevant candidate.
+            EvaluationError: no validation case with baskets and a relevant candidate.
         """
         if not len(validation):
             raise EvaluationError(NO_CASES)
         self.learned = _learn(dataset, self.params)
         cases = validation.spread(self.params.max_cases)
         evidence = self._evidence(cases.histories)
-        self.usual = float(evidence.mean()), float(evidence.std()) or 1.0
+        warm = np.flatnonzero(evidence > 0)  # what the others are answered by says nothing of warm weights
+        if not len(warm):
+            raise EvaluationError(f"no basket held what {len(cases)} validation cases ask about: nothing to learn from")
+        self.usual = float(evidence[warm].mean()), float(evidence[warm].std()) or 1.0
         cold = self._of_newcomers(dataset) or self._cold_weights(cases)
-        self.weights = {"warm": self._warm_weights(cases), "cold": cold}
+        self.weights = {"warm": self._warm_weights(cases.take(warm)), "cold": cold}
         return self
 
     def refit(self, dataset: Dataset) -> Self:
@@ -158,7 +158,6 @@ class Blend:
         """
         again = type(self)(components, self.params)
         again.learned, again.weights, again.usual = _learn(dataset, self.params), self.weights, self.usual
-        again.anchor = self.anchor
         if found := again._of_newcomers(dataset):
             again.weights = {**self.weights, "cold": found}
         return again
@@ -180,11 +179,14 @@ class Blend:
         return scores
 
     def because(self, histories: Histories, items: NDArray[np.integer]) -> NDArray[np.int32]:
-        """(users, k) what the first component says that has something to say."""
+        """(users, k) what the first component says that has something to say; of rows the anchor orders, the anchor."""
         reasons = np.zeros(items.shape, np.int32)
+        anchor = self.weights["warm"].anchor
+        anchored = (self._evidence(histories) > 0)[:, None] & bool(anchor)
         for component in self.components:
-            if (reasons == 0).any():
-                reasons = np.where(reasons > 0, reasons, component.ranker.because(histories, items))
+            asked = (reasons == 0) & (~anchored | (component.name == anchor))
+            if asked.any():
+                reasons = np.where(asked, component.ranker.because(histories, items), reasons)
         return reasons.astype(np.int32)
 
     def lenders(self, product: int) -> NDArray[np.int32]:
@@ -199,7 +201,7 @@ class Blend:
         files.write_arrays(folder / "blend.npz", usual=np.array(self.usual), **arrays, **self.learned)
         told = [{"name": part.name, "logs": part.logs, "of_content": part.of_content} for part in self.components]
         params = self.params.model_dump(mode="json")
-        files.write_json({"params": params, "components": told, "anchor": self.anchor}, folder / "blend.json")
+        files.write_json({"params": params, "components": told}, folder / "blend.json")
         for part in self.components:
             (folder / part.name).mkdir()
             part.ranker.save(folder / part.name)
@@ -219,16 +221,13 @@ class Blend:
             for part in told["components"]
         ]
         blend = cls(parts, BlendParams.parse(told["params"], str(folder / "blend.json")))
-        blend.anchor = told["anchor"]
         blend.usual = float(stored["usual"][0]), float(stored["usual"][1])
         blend.learned = {name: stored[name] for name in ("kind_weight", "baskets", "first_us", "company")}
         blend.weights = {
             of: Weights(
                 stored[f"{of}_plain"],
                 stored[f"{of}_by_known"],
-                float(stored[f"{of}_l2"]),
-                float(stored[f"{of}_balance"]),
-                bool(stored[f"{of}_anchored"]),
+                *(stored[f"{of}_{name}"].item() for name in ("l2", "balance", "anchor")),
             )
             for of in ("warm", "cold")
         }
@@ -243,13 +242,15 @@ class Blend:
         return [name for part in (*parts, *of_product) for name in (part, f"no_{part}")]
 
     def _of(self, histories: Histories, demand: Demand, cold: bool) -> NDArray[np.float32]:
-        if not cold and self.weights["warm"].anchored:
-            return next(part.ranker for part in self.components if part.name == self.anchor).scores(histories, demand)
+        weights = self.weights["cold" if cold else "warm"]
+        if weights.anchor:
+            named = {part.name: part.ranker for part in self.components}
+            return named[weights.anchor].scores(histories, demand)
         blocks = []
         for start in range(0, len(histories), BLOCK):
             block = histories.take(np.arange(start, min(start + BLOCK, len(histories))))
             columns = self._columns(self._read(block, demand, cold), demand, cold)
-            blocks.append(self.weights["cold" if cold else "warm"].scores(columns, self._known(block, cold)))
+            blocks.append(weights.scores(columns, self._known(block, cold)))
         return np.concatenate(blocks)
 
     def _evidence(self, histories: Histories) -> NDArray[np.float64]:
@@ -320,24 +321,18 @@ class Blend:
                 "of a component: nothing to learn weights from"
             )
         weights = self._protected(asked)
-        told = len(asked.cases), self.anchor, weights.l2, weights.balance, weights.anchored
-        log.info("warm weights of %d cases: anchor %r, l2 %g, balance %g, anchored %s", *told)
+        if not weights.anchor:
+            log.info("warm weights of %d cases, l2 %g, balance %g", len(asked.cases), weights.l2, weights.balance)
         return weights
 
     def _protected(self, asked: Asked) -> Weights:
-        """Held against the component that counts baskets best, by NDCG@10; where none counts, there is no anchor."""
-        p, cases, ideal = self.params, asked.cases, Ideal.of(asked.cases).gains
+        """Held against the component that counts baskets best; where none counts, there is no anchor."""
+        p = self.params
         counts = [part for part in self.components if isinstance(part.ranker, CountingRanker) and not part.of_content]
         if not counts:
             return fit_weights(asked.choices, p.l2, p.folds, p.choosing_cases, by_known=True)
-        ranked = {part.name: rank(part.ranker, cases, PLACES) for part in counts}
-
-        def quality(name: str) -> float:
-            return float(ndcg_at_k(gains_at(ranked[name], cases.truth), ideal, 10).mean())
-
-        self.anchor = choose_best(quality, [*ranked])
-        at = self.column_names(cold=False).index(self.anchor)
-        return protected(asked, ranked[self.anchor], (at, at + 1), self.learned["baskets"], p)
+        counted = {part.name: rank(part.ranker, asked.cases, PLACES) for part in counts}
+        return protected(asked, counted, self.column_names(cold=False), self.learned["baskets"], p)
 
     def _most_sold(self) -> Weights:
         """Of products without baskets: the order of demand."""

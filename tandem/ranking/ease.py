@@ -18,7 +18,7 @@ from tandem.features.demand import Demand
 from tandem.features.graph import weighted_baskets
 from tandem.features.histories import Histories
 from tandem.params import CountingParams
-from tandem.ranking.base import decayed, trend, with_recent
+from tandem.ranking.base import decayed, trend
 from tandem.ranking.neighbours import CHOOSE_ON, ItemToItem, Weights, strongest
 
 
@@ -101,12 +101,12 @@ class EaseTrend(Ease):
 
     name = "ease_trend"
 
-    def scores(self, histories: Histories, demand: Demand) -> NDArray[np.float32]:
+    def without_recent(self, histories: Histories, demand: Demand) -> NDArray[np.float32]:
         """Scaled EASE × trend, and scaled own frequency."""
         now = trend(demand, self.params.trend_days, self.choice("trend_exponent"))
         own = self.asked(histories).power(2).toarray()
         linear = np.maximum(self.linear(histories), 0.0)
-        return with_recent(scaled(linear * now) + self.choice("own_weight") * scaled(own), demand)
+        return scaled(linear * now) + self.choice("own_weight") * scaled(own)
 
     def terms(
         self, products: NDArray, amounts: NDArray, wanted: NDArray[np.integer], weights: NDArray
@@ -160,10 +160,10 @@ class RecentEase(ItemToItem):
         """Square root of decayed frequency."""
         return root(decayed(histories, self.learned["kind_weight"], self.params.half_life_days))
 
-    def scores(self, histories: Histories, demand: Demand) -> NDArray[np.float32]:
+    def without_recent(self, histories: Histories, demand: Demand) -> NDArray[np.float32]:
         """(relu(history times matrix) + ω · own frequency) × trend."""
         own = self.asked(histories).power(2).toarray()
-        return with_recent(self._blend(self.linear(histories), own, demand, self.choices), demand)
+        return self._blend(self.linear(histories), own, demand, self.choices)
 
     def terms(
         self, products: NDArray, amounts: NDArray, wanted: NDArray[np.integer], weights: NDArray

@@ -32,7 +32,7 @@ class Weights:
     by_known: NDArray[np.float64]  # (columns,)
     l2: float
     balance: float = 0.0  # how far slices of consequents counted equally (protection.py)
-    anchored: bool = False  # nothing was better than the anchor, whose own scores stand in for these
+    anchor: str = ""  # the component whose own scores stand in for these, where nothing was better
 
     def scores(self, columns: Iterator[NDArray[np.float32]], known: NDArray[np.float64]) -> NDArray[np.float32]:
         """(users, products) Σ_k (plain_k + by_known_k · known) · column_k."""

@@ -58,7 +58,11 @@ class ItemToItem(CountingRanker):
 
     def scores(self, histories: Histories, demand: Demand) -> NDArray[np.float32]:
         """History times matrix; where it says nothing, recent demand."""
-        return with_recent(self.linear(histories), demand)
+        return with_recent(self.without_recent(histories, demand), demand)
+
+    def without_recent(self, histories: Histories, demand: Demand) -> NDArray[np.float32]:
+        """(users, products) the same before recent demand has the last word."""
+        return self.linear(histories)
 
     def linear(self, histories: Histories) -> NDArray[np.float32]:
         """(users, products) history times matrix."""
@@ -221,11 +225,7 @@ class WeightedCosineTrend(WeightedCosine):
         asymmetry, exponent = choose_best(lambda o: mean_ndcg(linear[o[0]] * now[o[1]], cases, 10), options)
         return {"asymmetry": asymmetry, "trend_exponent": exponent}
 
-    def scores(self, histories: Histories, demand: Demand) -> NDArray[np.float32]:
-        """Weighted cosine × trend; where it says nothing, recent demand."""
-        return with_recent(self.trended(histories, demand), demand)
-
-    def trended(self, histories: Histories, demand: Demand) -> NDArray[np.float32]:
+    def without_recent(self, histories: Histories, demand: Demand) -> NDArray[np.float32]:
         """(users, products) weighted cosine × trend."""
         return self.linear(histories) * trend(demand, self.params.trend_days, self.choice("trend_exponent"))
 

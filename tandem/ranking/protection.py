@@ -4,22 +4,23 @@ The weights that make all pairs likeliest give first places to what sells most, 
 pay. So pairs may count by their slice (`slices.of_popularity`) as well: gain × (share of all gain that is its slice's)
 ^-balance. At 0 pairs count by their gain, at 1 head, middle and tail weigh the same.
 
-Penalty and balance are chosen by cross-validation, against the anchor: the ranker that counts best. A pair of them is
-good if on the whole it leads the anchor by two standard errors, and on no slice it is more than one behind. Of good
-pairs the one with the best NDCG@10 is taken; if there is none, the anchor answers by itself. The penalty is never less
-than the likelihood asks for.
+Penalty and balance are chosen by cross-validation, against the anchor: the ranker that counts best. A setting of them
+is good if on the whole it leads the anchor by two standard errors, and on no slice it is more than one behind. Of good
+settings the one with the best NDCG@10 is taken; without one, and where cases are too few to tell, the anchor answers by
+itself. The penalty is never less than the likelihood asks for. Settings are judged by the order of their candidates, the
+anchor by that of the whole catalogue.
 """
 
 import itertools
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tandem.evaluation.cases import Cases
-from tandem.evaluation.metrics import Ideal, gains_at, ndcg_at_k
+from tandem.evaluation.metrics import Ideal, choose_best, gains_at, ndcg_at_k
 from tandem.evaluation.slices import PLACES, SLICES, of_popularity, sliced
 from tandem.params import BlendParams
 from tandem.ranking.logit import Choices, Scaled, Weights, choose_l2, logit
@@ -47,8 +48,8 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Option:
-    """A pair of penalty and balance, and what it is worth where it did not learn."""
+class Setting:
+    """A penalty and a balance, and what it is worth where it did not learn."""
 
     l2: float
     balance: float
@@ -62,59 +63,78 @@ class Option:
         return self.ndcg, self.l2, -self.balance
 
 
-class Exam:
-    """Cases on which options are held against the anchor, as a whole and slice by slice."""
+class HeldOut:
+    """Cases on which settings are held against the anchor, as a whole and slice by slice.
+
+    The anchor is, of the rankers that count, the one with the best NDCG@10.
+    """
 
     def __init__(
-        self, asked: Asked, anchor: NDArray[np.integer], baskets: NDArray[np.floating], slice_cases: int
+        self,
+        asked: Asked,
+        counted: Mapping[str, NDArray[np.integer]],
+        baskets: NDArray[np.floating],
+        slice_cases: int,
     ) -> None:
         self.asked, self.ideal = asked, Ideal.of(asked.cases)
+        ndcg = {name: self._ndcg(ranked) for name, ranked in counted.items()}
+        self.anchor = choose_best(lambda name: float(ndcg[name].mean()), [*ndcg])
+        self.reached = ndcg[self.anchor]
         self.slices = {name: of for name, of in sliced(asked.cases, baskets).items() if len(of.rows) >= slice_cases}
-        self.reached = self._ndcg(anchor)
-        self.by_slice = {name: of.judge(anchor) for name, of in self.slices.items()}
+        self.by_slice = {name: of.judge(counted[self.anchor]) for name, of in self.slices.items()}
 
-    def option(self, l2: float, balance: float, scores: NDArray[np.floating]) -> Option:
+    def setting(self, l2: float, balance: float, scores: NDArray[np.floating]) -> Setting:
         """What the scores of the candidates are worth."""
         ranked = self.asked.ranked(scores)
         ndcg = self._ndcg(ranked)
         less = {name: self.by_slice[name] - of.judge(ranked) for name, of in self.slices.items()}
         pays = tuple(name for name, by_case in less.items() if _beyond(by_case, 1.0))
-        return Option(l2, balance, float(ndcg.mean()), _beyond(ndcg - self.reached, 2.0), pays)
+        return Setting(l2, balance, float(ndcg.mean()), _beyond(ndcg - self.reached, 2.0), pays)
 
     def _ndcg(self, ranked: NDArray[np.integer]) -> NDArray[np.float64]:
         return ndcg_at_k(gains_at(ranked, self.asked.cases.truth), self.ideal.gains, 10)
 
 
 def protected(
-    asked: Asked, anchor: NDArray[np.integer], free: Sequence[int], baskets: NDArray[np.floating], params: BlendParams
+    asked: Asked,
+    counted: Mapping[str, NDArray[np.integer]],
+    columns: Sequence[str],
+    baskets: NDArray[np.floating],
+    params: BlendParams,
 ) -> Weights:
-    """Weights of the best good `Option`.
+    """Weights of the best good `Setting`.
 
     Args:
-        anchor: (cases, PLACES) the ranking that no slice may be worse than.
-        free: the columns that say what the anchor says.
+        counted: (cases, PLACES) the ranking of each component that counts, by its name.
+        columns: names of the columns; those of a component are its name and `no_` and its name.
         baskets: (products,) as in `slices.of_popularity`.
     """
+    held = HeldOut(asked, counted, baskets, params.slice_cases)
+    if len(asked.cases) < params.slice_cases:
+        return _alone(held.anchor, len(columns), f"{len(asked.cases)} cases are too few to tell")
     scaled = Scaled.of(asked.choices, by_known=True)
+    free = columns.index(held.anchor), columns.index(f"no_{held.anchor}")
     least = choose_l2(scaled.choices, params.l2, params.folds, params.choosing_cases, free)
     part = of_popularity(baskets)[asked.product]
-    exam = Exam(asked, anchor, baskets, params.slice_cases)
     starts = [np.zeros(scaled.choices.columns.shape[1])] * min(params.folds, len(asked.choices))
-    options = [
-        exam.option(l2, by, _out_of_fold(balanced(scaled.choices, part, by), l2, starts, free))
+    settings = [
+        held.setting(l2, by, _out_of_fold(balanced(scaled.choices, part, by), l2, starts, free))
         for l2, by in itertools.product([l2 for l2 in params.l2 if l2 >= least], params.balance)
     ]
-    good = [option for option in options if option.leads and not option.pays]
-    if not good:
-        leading = max((option for option in options if option.leads), key=lambda option: option.rank, default=None)
-        why = f"slices {', '.join(leading.pays)} would pay" if leading else "nothing leads it"
-        log.warning("the anchor answers by itself: on validation %s", why)
-        nothing = np.zeros(len(scaled.spread))
-        return Weights(nothing, nothing, max(params.l2), anchored=True)
-    best = max(good, key=lambda option: option.rank)
+    best = max(settings, key=lambda of: (of.leads and not of.pays, of.leads, of.rank))
+    if not best.leads:
+        return _alone(held.anchor, len(columns), "nothing leads it")
+    if best.pays:
+        return _alone(held.anchor, len(columns), f"slices {', '.join(best.pays)} would pay")
     target = balanced(scaled.choices, part, best.balance)
     found = logit(target, best.l2, np.zeros(target.columns.shape[1]), free)
     return scaled.weights(found, best.l2, best.balance)
+
+
+def _alone(anchor: str, columns: int, why: str) -> Weights:
+    log.warning("%s answers by itself: on validation %s", anchor, why)
+    nothing = np.zeros(columns)
+    return Weights(nothing, nothing, np.inf, anchor=anchor)
 
 
 def balanced(choices: Choices, part: NDArray[np.integer], exponent: float) -> Choices:
@@ -142,5 +162,14 @@ def _out_of_fold(
 
 
 def _beyond(difference: NDArray[np.float64], errors: float) -> bool:
-    """Whether the mean is more than so many standard errors above 0."""
-    return bool(difference.mean() > errors * difference.std() / np.sqrt(len(difference)))
+    """Whether the mean is above 0, as surely as by so many standard errors of many cases; of one case never.
+
+    mean > t · s / √n, with s² = Σ (d - mean)² / (n - 1) and t of n - 1 degrees of freedom. Source: Student 1908.
+    """
+    from scipy.stats import norm, t
+
+    cases = len(difference)
+    if cases < 2:
+        return False
+    bound = t.isf(norm.sf(errors), cases - 1)
+    return bool(difference.mean() > bound * difference.std(ddof=1) / np.sqrt(cases))

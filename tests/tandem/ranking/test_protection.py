@@ -20,11 +20,11 @@ SIZE = 1 + HEAD + OTHERS
 BASKETS_OF_HEAD, BASKETS_OF_OTHERS = 100.0, 15.0  # 3000 each together: 120 of the others are the middle, 80 the tail
 BASKETS = np.array([0.0, *[BASKETS_OF_HEAD] * HEAD, *[BASKETS_OF_OTHERS] * OTHERS])
 PARAMS = BlendParams(
-    demand_days=(7,), candidates=12, max_cases=400, folds=3, choosing_cases=100, l2=(0.1, 10.0, 1e4),
+    demand_days=(7,), candidates=20, max_cases=400, folds=3, choosing_cases=100, l2=(0.1, 10.0, 1e4),
     balance=(0.0, 0.5, 1.0), slice_cases=20,
     newcomers=NewcomerParams(cuts=0, days=1, min_count=1, min_lift=0, min_cases=2, max_cases=1, sold=1),
 )  # fmt: skip
-FREE = (0, 1)
+COLUMNS = ("anchor", "no_anchor", "hint")
 ALONE = {"balance": (0.0,), "l2": (0.1,)}  # pairs by their gain, and nothing to choose from
 
 
@@ -71,7 +71,7 @@ def held_against(weights: Weights, of: Asked, anchor: np.ndarray) -> dict[str, t
 def test_what_is_best_on_the_whole_takes_from_slices_and_protection_does_not() -> None:
     (learned, first), (later, anchor) = asked(300, 1, told=True), asked(300, 2, told=True)
     alone = fit_weights(learned.choices, (0.1,), 3, 100, by_known=False)
-    kept = protected(learned, first, FREE, BASKETS, PARAMS)
+    kept = protected(learned, {"anchor": first}, COLUMNS, BASKETS, PARAMS)
     for name, (mean, error) in held_against(alone, later, anchor).items():
         assert (mean < -2 * error) == (name in ("to middle", "to tail")), name
     more = held_against(kept, later, anchor)
@@ -83,20 +83,20 @@ def test_what_is_best_on_the_whole_takes_from_slices_and_protection_does_not() -
 def test_where_nothing_leads_the_anchor_answers_by_itself(caplog: pytest.LogCaptureFixture) -> None:
     """The head is seldom what went with anything, and nothing tells one of the bought before from another."""
     learned, first = asked(200, 1, told=False, often=0.1)
-    assert protected(learned, first, FREE, BASKETS, PARAMS).anchored
+    assert protected(learned, {"anchor": first}, COLUMNS, BASKETS, PARAMS).anchor
     assert "nothing leads it" in caplog.text
 
 
 def test_where_slices_would_pay_the_anchor_answers_by_itself(caplog: pytest.LogCaptureFixture) -> None:
     learned, first = asked(200, 1, told=True)
-    assert protected(learned, first, FREE, BASKETS, PARAMS.model_copy(update=ALONE)).anchored
+    assert protected(learned, {"anchor": first}, COLUMNS, BASKETS, PARAMS.model_copy(update=ALONE)).anchor
     assert "slices to middle, to tail would pay" in caplog.text
 
 
 def test_slices_with_few_cases_have_no_say() -> None:
     learned, first = asked(200, 1, told=True)
-    deaf = PARAMS.model_copy(update=ALONE | {"slice_cases": 201})
-    assert not protected(learned, first, FREE, BASKETS, deaf).anchored
+    deaf = PARAMS.model_copy(update=ALONE | {"slice_cases": 150})
+    assert not protected(learned, {"anchor": first}, COLUMNS, BASKETS, deaf).anchor
 
 
 def test_balanced_slices_weigh_by_their_share_to_the_power() -> None:
