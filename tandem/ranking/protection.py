@@ -7,8 +7,8 @@ pay. So pairs may count by their slice (`slices.of_popularity`) as well: gain ×
 Penalty and balance are chosen by cross-validation, against the anchor: the ranker that counts best. A setting of them
 is good if on the whole it leads the anchor by two standard errors, and on no slice it is more than one behind. Of good
 settings the one with the best NDCG@10 is taken; without one, and where cases are too few to tell, the anchor answers by
-itself. The penalty is never less than the likelihood asks for. Settings are judged by the order of their candidates, the
-anchor by that of the whole catalogue.
+itself. The penalty is never less than the likelihood asks for. Settings are judged by the order of their candidates,
+the anchor by that of the whole catalogue.
 """
 
 import itertools

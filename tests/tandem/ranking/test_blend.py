@@ -1,6 +1,6 @@
 """The blend: it follows the component that is right, and knows what to do where baskets are silent."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
@@ -15,7 +15,7 @@ from tandem.features import histories
 from tandem.features.dataset import Dataset
 from tandem.params import BlendParams, CountingParams, NewcomerParams
 from tandem.ranking.blend import Blend, Component
-from tandem.ranking.content import NearText
+from tandem.ranking.content import CosineOfLike, NearText
 from tandem.ranking.neighbours import CoCount, WeightedCosine
 
 NEWCOMERS = NewcomerParams(cuts=0, days=10, min_count=1, min_lift=0, min_cases=5, max_cases=50, sold=12)
@@ -35,7 +35,11 @@ FAMILIES = 4
 
 @pytest.fixture
 def families(shop: Callable[..., Dataset]) -> Dataset:
-    """Six products in each of four families, sold in pairs within a family; words tell the family.
+    return of_families(shop)
+
+
+def of_families(shop: Callable[..., Dataset], more: Sequence[tuple] = ()) -> Dataset:
+    """Six products in each of four families, sold in pairs within a family, and `more`; words tell the family.
 
     The last product of each family was only looked at: no basket holds it.
     """
@@ -45,17 +49,17 @@ def families(shop: Callable[..., Dataset]) -> Dataset:
         family = "abcd"[n % FAMILIES]
         rows.append((f"u{n}", f"{family}{first} {family}{second}", 1 + n % 60))
     rows += [(f"v{family}", f"{family}5", 5, "view") for family in "abcd"]
-    known = shop(rows)
+    known = shop([*rows, *more])
     family = np.array([0, *("abcd".index(name[0]) + 1 for name in known.vocabulary.ids)])
     return known.with_vectors(np.eye(FAMILIES + 1, dtype=np.float32)[family], np.zeros((len(family), 0), np.float32))
 
 
-def of_family(known: Dataset) -> Cases:
-    """Each product that was sold goes with the sold ones of its family."""
+def of_family(known: Dataset, of: str = "01234") -> Cases:
+    """Each product with such a number goes with the first five of its family."""
     names = known.vocabulary.ids
-    asked = np.array([n + 1 for n, name in enumerate(names) if name[1] != "5"])
+    asked = np.array([n + 1 for n, name in enumerate(names) if name[1] in of])
     truth = np.array(
-        [[0, *(a[0] == names[i - 1][0] and a != names[i - 1] and a[1] != "5" for a in names)] for i in asked]
+        [[0, *(a[0] == names[i - 1][0] and a != names[i - 1] and a[1] < "5" for a in names)] for i in asked]
     )
     own = sp.csr_array((np.ones(len(asked)), (np.arange(len(asked)), asked)), shape=truth.shape)
     asking = histories.of_products(asked, known.vocabulary.size, known.as_of_us)
@@ -115,6 +119,32 @@ def test_where_the_blend_gains_nothing_its_anchor_answers_and_it_is_saved_so(
     found.save(tmp_path)
     assert np.array_equal(Blend.load(tmp_path).scores(every, families.demand), expected)
     assert np.array_equal(found.refit(families).scores(every, families.demand), expected)
+
+
+def test_cases_without_baskets_have_no_say_in_weights_of_products_with_baskets(
+    shop: Callable[..., Dataset], counting: CountingParams
+) -> None:
+    """The count ranks the twenty with baskets without a fault; text alone knows what goes with the other twelve."""
+    known = of_families(shop, [("w", f"{family}{n}", 5, "view") for family in "abcd" for n in (6, 7, 8)])
+    for cases in (of_family(known), of_family(known, "01234678")):
+        made = Blend([Component(CoCount(counting)), *parts(counting)[2:]], PARAMS).fit(known, cases)
+        assert made.weights["warm"].anchor == "co_count"
+    with pytest.raises(EvaluationError, match="no basket held what 12 validation cases ask about"):
+        made.fit(known, of_family(known, "678"))
+
+
+def test_where_the_anchor_answers_by_itself_its_reasons_are_given_alone(
+    shop: Callable[..., Dataset], counting: CountingParams
+) -> None:
+    """a6 was bought with a0 alone, a5 with nothing; what is like them went with all of their family."""
+    known = of_families(shop, [("w", "a6 a0", 2)])
+    like = Component(CosineOfLike(counting), of_content=True)
+    made = Blend([Component(CoCount(counting)), like], PARAMS).fit(known, of_family(known))
+    assert made.weights["warm"].anchor == "co_count"
+    a0, a1, a5, a6 = (1 + known.vocabulary.ids.index(name) for name in ("a0", "a1", "a5", "a6"))
+    asked, items = histories.of_products(np.array([a5, a6]), known.vocabulary.size, known.as_of_us), [[a0, a1]] * 2
+    assert made.components[1].ranker.because(asked, np.array(items)).tolist() == [[a5, a5], [a6, a6]]
+    assert made.because(asked, np.array(items)).tolist() == [[a5, a5], [a6, 0]]
 
 
 def test_where_nothing_counts_there_is_no_anchor(families: Dataset, counting: CountingParams) -> None:
@@ -180,12 +210,17 @@ def test_without_cases_or_learning_it_says_so(families: Dataset, counting: Count
 def test_where_content_finds_nothing_products_without_baskets_go_with_the_most_sold(
     families: Dataset, counting: CountingParams
 ) -> None:
-    """The one candidate of a product whose baskets are hidden is then the most sold, of another family."""
-    names, cases = families.vocabulary.ids, of_family(families)
-    first = int(families.demand.last(7).argmax())
-    others = cases.take(np.flatnonzero([names[i - 1][0] != names[first - 1][0] for i in cases.histories.product]))
-    blend = Blend([Component(WeightedCosine(counting))], PARAMS.model_copy(update={"candidates": 1}))
-    made = blend.fit(families, others)
+    """All goes with b5 alone. The twenty that sell and a5, which is looked at as often, stand before it."""
+    names, cases, params = (
+        families.vocabulary.ids,
+        of_family(families),
+        PARAMS.model_copy(update={"demand_days": (14,)}),
+    )
+    sold, b5 = families.demand.last(14), names.index("b5") + 1
+    assert (sold[1:b5] >= sold[b5]).sum() + (sold[b5:] > sold[b5]).sum() == params.candidates + 1
+    first, truth = int(sold.argmax()), np.zeros(cases.truth.shape)
+    truth[:, b5] = 1
+    made = Blend([Component(WeightedCosine(counting))], params).fit(families, replace(cases, truth=sp.csr_array(truth)))
     unmet = histories.of_products(np.array([names.index("a5") + 1]), 25, families.as_of_us)
     assert made.scores(unmet, families.demand)[0].argmax() == first
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from scipy.stats import binom, norm
 
 from tandem.evaluation.cases import Cases
 from tandem.evaluation.metrics import Ideal, gains_at, ndcg_at_k
@@ -91,6 +92,22 @@ def test_where_slices_would_pay_the_anchor_answers_by_itself(caplog: pytest.LogC
     learned, first = asked(200, 1, told=True)
     assert protected(learned, {"anchor": first}, COLUMNS, BASKETS, PARAMS.model_copy(update=ALONE)).anchor
     assert "slices to middle, to tail would pay" in caplog.text
+
+
+def test_where_cases_are_too_few_for_any_slice_the_anchor_answers_by_itself(caplog: pytest.LogCaptureFixture) -> None:
+    learned, first = asked(19, 1, told=True)
+    enough = PARAMS.model_copy(update=ALONE | {"slice_cases": 19})
+    assert protected(learned, {"anchor": first}, COLUMNS, BASKETS, PARAMS).anchor == "anchor"
+    assert "19 cases are too few to tell" in caplog.text
+    assert not protected(learned, {"anchor": first}, COLUMNS, BASKETS, enough).anchor
+
+
+def test_three_cases_take_chance_for_a_lead_no_more_often_than_many_would() -> None:
+    """Nothing is to be gained, so a lead by two standard errors comes by chance: Φ(-2) of all seeds."""
+    few, seeds = PARAMS.model_copy(update={"slice_cases": 2}), 40
+    drawn = [asked(3, seed, told=False, often=0.1) for seed in range(seeds)]
+    left = [not protected(of, {"anchor": first}, COLUMNS, BASKETS, few).anchor for of, first in drawn]
+    assert sum(left) <= binom.ppf(0.95, seeds, norm.sf(2))
 
 
 def test_slices_with_few_cases_have_no_say() -> None:
