@@ -8,12 +8,15 @@ import pandas as pd
 import pytest
 import yaml
 
+from models.blend import BlendWithNetwork
 from models.rankers import RANKERS
 from stages import blend, count, evaluate, features, relate, split, train
 from tandem import files, release
 from tandem.data import schema
 from tandem.errors import ReleaseError
 from tandem.features.dataset import Dataset
+from tandem.params import BlendParams
+from tandem.ranking.logit import Weights
 
 COUNTED = ("weighted_cosine", "weighted_cosine_trend", "basket_ease", "co_count")
 
@@ -106,6 +109,13 @@ def test_each_manifest_says_what_its_own_blend_chose(home: Path) -> None:
         told[of] = release.read_manifest(home / "data" / of / "blend")["choices"]
         assert told[of] == {"warm_l2": warm.l2, "balance": warm.balance, "cold_l2": cold.l2}
     assert told["trials"]["cold_l2"] != told["releases"]["cold_l2"]
+
+
+def test_where_the_anchor_answers_the_manifest_says_so_and_no_choice_that_nobody_made(root: Path) -> None:
+    nothing = np.zeros(2)
+    made = BlendWithNetwork([], BlendParams.read(root / "params.yaml"))
+    made.weights = {"warm": Weights(nothing, nothing, np.inf, anchor="co_count"), "cold": Weights(nothing, nothing, 10)}
+    assert blend._facts(made, {})["choices"] == {"anchor": "co_count", "cold_l2": 10}
 
 
 def test_it_is_evaluated_beside_the_others_slice_by_slice_and_finds_the_planted_groups(home: Path) -> None:

@@ -16,7 +16,8 @@ from tandem.features.dataset import Dataset
 from tandem.params import BlendParams, CountingParams, NewcomerParams
 from tandem.ranking.blend import Blend, Component
 from tandem.ranking.content import CosineOfLike, NearText
-from tandem.ranking.neighbours import CoCount, WeightedCosine
+from tandem.ranking.ease import BasketEase
+from tandem.ranking.neighbours import CoCount, ItemToItem, WeightedCosine, WeightedCosineTrend
 
 NEWCOMERS = NewcomerParams(cuts=0, days=10, min_count=1, min_lift=0, min_cases=5, max_cases=50, sold=12)
 PARAMS = BlendParams(
@@ -147,6 +148,21 @@ def test_where_the_anchor_answers_by_itself_its_reasons_are_given_alone(
     assert made.because(asked, np.array(items)).tolist() == [[a5, a5], [a6, 0]]
 
 
+@pytest.mark.parametrize("kind", [WeightedCosine, WeightedCosineTrend, BasketEase, CoCount])
+def test_a_component_is_read_without_the_last_word_of_recent_demand(
+    kind: type[ItemToItem], families: Dataset, counting: CountingParams
+) -> None:
+    """What sells of other families is in the scores, and not in what is read: there it is known that nothing is."""
+    ranker = kind(counting).fit(families, of_family(families))
+    asked, names = histories.of_products(np.array([1]), 25, families.as_of_us), ["", *families.vocabulary.ids]
+    sold = families.demand.last(7) > 0
+    others = sold & [name[:1] not in ("", "a") for name in names]
+    assert (ranker.scores(asked, families.demand)[0, others] > 0).all()
+    read = Component(ranker).read(asked, families.demand)[0]
+    assert not read[others].any()
+    assert read[[names.index(f"a{n}") for n in range(1, 5)]].all()
+
+
 def test_where_nothing_counts_there_is_no_anchor(families: Dataset, counting: CountingParams) -> None:
     made = Blend(parts(counting)[2:], PARAMS).fit(families, of_family(families))
     assert made.weights["warm"].anchor == ""
@@ -227,14 +243,18 @@ def test_where_content_finds_nothing_products_without_baskets_go_with_the_most_s
 
 @pytest.fixture
 def launches(shop: Callable[..., Dataset]) -> Dataset:
-    """Old products o0…o7 sell with the other of their family; a newcomer of each family, never with it, but with o8.
+    return of_launches(shop, [8] * 38)
 
-    So known products go with what reads alike, and new ones with o8, whatever they read.
+
+def of_launches(shop: Callable[..., Dataset], partners: Sequence[int]) -> Dataset:
+    """Old products o0…o7 sell with the other of their family, newcomers of each family with old `partners` in turn.
+
+    Where these are o8, known products go with what reads alike, and new ones with o8, whatever they read.
     """
     rows = [(f"u{n}", f"o{n % 4} o{n % 4 + 4}", 60 - n / 2) for n in range(80)] + [
         (f"t{n}", "o8", 59 - n) for n in range(39)
     ]
-    rows += [(f"v{n}", f"n{n % 8} o8", 19 - n / 2) for n in range(38)]
+    rows += [(f"v{n}", f"n{n % 8} o{partner}", 19 - n / 2) for n, partner in enumerate(partners)]
     known = shop([*rows, ("w", "q0", 1, "view")])
     family = np.array([0, *(int(name[1]) % 4 + 1 for name in known.vocabulary.ids)])
     family[known.vocabulary.ids.index("o8") + 1] = 5
@@ -266,6 +286,17 @@ def test_new_products_follow_those_that_were_new_and_not_those_that_are_known(
     of_known, of_new = (Blend(parts(counting), of).fit(launches, paired(launches)) for of in (PARAMS, learning))
     assert first_of_new(of_known, launches) in ("o0", "o4")
     assert first_of_new(of_new, launches) == first_of_new(of_new.refit(launches), launches) == "o8"
+
+
+def test_the_penalty_of_new_products_is_chosen_again_with_their_weights(
+    shop: Callable[..., Dataset], launches: Dataset, counting: CountingParams
+) -> None:
+    """What new products go with is plain in one shop, in another chance."""
+    chance = of_launches(shop, np.random.default_rng(1).integers(8, size=38).tolist())
+    learning = PARAMS.model_copy(update={"newcomers": NEWCOMERS.model_copy(update={"cuts": 3}), "l2": (0.1, 1e3)})
+    made = Blend(parts(counting), learning).fit(launches, paired(launches))
+    assert made.weights["cold"].l2 == made.refit(launches).weights["cold"].l2 == 0.1
+    assert made.refit(chance).weights["cold"].l2 == 1e3
 
 
 def test_where_too_few_were_new_it_says_so_and_asks_known_products(

@@ -7,6 +7,7 @@ import pytest
 import scipy.sparse as sp
 from scipy.stats import binom, norm
 
+from tandem.errors import ParamsError
 from tandem.evaluation.cases import Cases
 from tandem.evaluation.metrics import Ideal, gains_at, ndcg_at_k
 from tandem.evaluation.slices import PLACES, sliced
@@ -108,6 +109,20 @@ def test_three_cases_take_chance_for_a_lead_no_more_often_than_many_would() -> N
     drawn = [asked(3, seed, told=False, often=0.1) for seed in range(seeds)]
     left = [not protected(of, {"anchor": first}, COLUMNS, BASKETS, few).anchor for of, first in drawn]
     assert sum(left) <= binom.ppf(0.95, seeds, norm.sf(2))
+
+
+def test_fewer_candidates_than_places_that_are_judged_are_refused() -> None:
+    values = PARAMS.model_dump()
+    assert BlendParams.parse(values | {"candidates": PLACES}).candidates == PLACES
+    with pytest.raises(ParamsError, match="greater than or equal to 20"):
+        BlendParams.parse(values | {"candidates": PLACES - 1})
+
+
+def test_the_ranker_with_the_best_order_is_the_anchor() -> None:
+    """Of the anchor of the others and the same the other way round, whichever comes first."""
+    learned, first = asked(19, 1, told=False)
+    for counted in ({"good": first, "bad": first[:, ::-1]}, {"bad": first[:, ::-1], "good": first}):
+        assert protected(learned, counted, COLUMNS, BASKETS, PARAMS).anchor == "good"
 
 
 def test_slices_with_few_cases_have_no_say() -> None:
