@@ -72,9 +72,11 @@ def related(shelf: Shelf, question: Related) -> RelatedAnswer:
     allowed[item] = False
     kept = shelf.release.histories
     asking = histories.of_products(np.array([item]), kept.products, kept.as_of_us)
-    ranked = [pick for pick in shelf.ranked(asking, allowed & shelf.vouched(item), question.k) if pick.why]
-    together, name = shelf.evidence.enough(item), catalogue.name(item)
-    reasons = [f"goes with {name}" if together[pick.item] else f"goes with products like {name}" for pick in ranked]
+    stand_ins = shelf.stand_ins(item)
+    enough = np.logical_or.reduce([shelf.evidence.enough(of) for of in (item, *stand_ins)])
+    ranked = [pick for pick in shelf.ranked(asking, allowed & enough, question.k) if pick.why]
+    what = f"products like {catalogue.name(item)}" if stand_ins else catalogue.name(item)
+    reasons = [f"goes with {what}"] * len(ranked)
     rings = (allowed & near for near in catalogue.around(item))
     general = _answer(shelf, ranked, reasons, rings, question.k, f"product {question.product_id}")
     complements, substitutes = (partners(shelf, item, relation, allowed, question.k) for relation in get_args(Relation))

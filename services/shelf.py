@@ -15,7 +15,7 @@ from tandem import release
 from tandem.errors import ReleaseError
 from tandem.features.histories import Histories
 from tandem.privacy import pseudonyms
-from tandem.ranking.ranker import Lends, Ranker, top_k
+from tandem.ranking.ranker import Ranker, WithStandIns, top_k
 from tandem.release import Release
 
 POPULAR = {"popular_7d": 7, "popular_60d": 60}
@@ -80,11 +80,10 @@ class Shelf:
             for item, speaks in zip(best[0].tolist(), why[0].tolist(), strict=True)
         ]
 
-    def vouched(self, item: int) -> NDArray[np.bool_]:
-        """(products,) True where enough users took it with `item`, or with one that lends an item its baskets."""
+    def stand_ins(self, item: int) -> list[int]:
+        """The products by whose baskets the ranker tells of one that has none."""
         ranker = self.release.ranker
-        lenders = ranker.lenders(item).tolist() if isinstance(ranker, Lends) else []
-        return np.logical_or.reduce([self.evidence.enough(of) for of in (item, *lenders)])
+        return ranker.stand_ins(item).tolist() if isinstance(ranker, WithStandIns) else []
 
     def wanted(self, allowed: NDArray[np.bool_], k: int) -> list[Pick]:
         """At most k allowed products that the shop's customers took lately, most wanted first."""

@@ -33,7 +33,7 @@ from tandem.ranking.ranker import Ranker
 log = logging.getLogger(__name__)
 
 MANIFEST = "manifest.json"
-LAYOUT = 4
+LAYOUT = 5
 """Of the files that rankers and state write; a change that earlier ones do not fit takes the next number."""
 
 

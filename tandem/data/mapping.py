@@ -34,7 +34,7 @@ UNSAID = {"event_id", "review_id", "category", "attributes"}
 """Columns that are made here, or of several raw cells, which are said as they came."""
 
 UNLIKE = {"language", "image"}
-"""Columns whose values are made of what was said by how their block is read."""
+"""Columns whose values blocks make of the same texts in ways of their own."""
 
 BETWEEN, MISSING = "\x1f", "\x1e"
 """What stands between two texts that are put together, and for a missing one."""
@@ -159,32 +159,46 @@ def _values(engine: Engine, texts: ir.Table, block: Block) -> ir.Table:
     return known.mutate(quantity=_quantity(known, block)) if block.table is schema.EVENTS else known
 
 
-def said(table: Table) -> list[str]:
-    """The columns of judged rows that are equal where two rows say the same."""
-    return [name for name in table.names if name not in UNSAID | UNLIKE]
+def says(rows: ir.Table, table: Table) -> ir.StringValue:
+    """A digest of what judged rows say, equal where they say the same: of `alike`, and of each value beside it."""
+    values = [rows[name] for name in table.names if name not in UNSAID | UNLIKE]
+    return _together([value.cast("string") for value in (rows.alike, *values)]).hexdigest("md5")
 
 
 def _alike(engine: Engine, known: ir.Table, block: Block) -> ir.IntegerValue:
     """A hash of what a row says, however it is written: times and numbers as read, ids normalised, others as they came.
 
     The same row in two exports that write times or numbers differently is one row; one that cannot be read is like no
-    other. Every column of the table has its place, mapped or not, so that two blocks say the same in the same way. The
-    cells that are no values are hashed twice, from another byte on: nothing else tells rows apart that differ in them.
+    other. Every column of the table has its place, mapped or not, so that two blocks say the same in the same way. What
+    `says` cannot compare comes in as a digest, for here alone it tells rows apart.
     """
-    columns = [column for column in block.table.columns if column.name not in UNSAID]
-    told = [value for column in columns for value in _told(known, block, column)]
-    hashed = engine.hash(*told, known.as_came, BETWEEN + known.as_came)
+    columns = [column for column in block.table.columns if column.name not in UNSAID | UNLIKE]
+    beside = _beside(known, block, columns)
+    digest = (beside == "").ifelse("", beside.hexdigest("md5"))
+    hashed = engine.hash(*(_told(known, block, column) for column in columns), digest)
     return known.problem.isnull().ifelse(hashed, engine.hash(known.place))
 
 
-def _told(known: ir.Table, block: Block, column: Column) -> list[ir.Value]:
-    """What the row says in a column: the text; or the value, and where it cannot be read the text."""
+def _told(known: ir.Table, block: Block, column: Column) -> ir.Value:
+    """What the row says in a column, as read."""
     if column.name == "kind":
-        return [known.kind]
+        return known.kind
     if column.name not in block.columns:
-        return [ibis.null(str)]
-    text, value = known[f"text_{column.name}"], known[column.name]
-    return [text] if column.type == pa.string() else [value, value.isnull().ifelse(text, ibis.null(str))]
+        return ibis.null(str)
+    return known[f"text_{column.name}"] if column.type == pa.string() else known[column.name]
+
+
+def _beside(known: ir.Table, block: Block, columns: list[Column]) -> ir.StringValue:
+    """What a row says beside the values of the columns: other cells as they came, and of these what is unreadable."""
+    unlike = [name for name in sorted(UNLIKE) if name in block.table.names]
+    others = [known[f"text_{name}"] if name in block.columns else ibis.null(str) for name in unlike]
+    came = _together([known.as_came, *others]) if others else known.as_came
+    read = [column.name for column in columns if column.name in block.columns and column.type != pa.string()]
+    unread = {name: known[name].isnull() & known[f"text_{name}"].notnull() for name in read}
+    if not unread:
+        return came
+    texts = [unread[name].ifelse(known[f"text_{name}"], ibis.null(str)) for name in read]
+    return ibis.or_(*unread.values()).ifelse(_together([came, *texts]), came)
 
 
 def _together(texts: list[ir.StringValue]) -> ir.StringValue:

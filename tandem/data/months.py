@@ -18,8 +18,8 @@ from tandem.data.schema import TIME, Table
 NONE = "none.parquet"
 """The file of a table without rows."""
 
-WRITERS, HELD = 2, 2_000_000
-"""Months that are written at once, and rows of one above which it is written alone, as it comes."""
+WRITERS, HELD = 2, 1_000_000
+"""Months that are written while the next is gathered, and from how many rows on one is written alone, as it comes."""
 
 
 def of(times: pa.Array | pa.ChunkedArray) -> np.ndarray:
@@ -47,20 +47,22 @@ def write(batches: Iterable[pa.RecordBatch], folder: Path, table: Table) -> set[
         TableError: they have not the columns of the table.
     """
     written, waiting = set(), deque[Future[int]]()
-    with ThreadPoolExecutor(WRITERS, thread_name_prefix="month") as pool:
+    pool = ThreadPoolExecutor(WRITERS, thread_name_prefix="month")
+    try:
         for month, cuts in groupby(_cut(batches), key=lambda cut: cut[0]):
-            rows = (batch for _, batch in cuts)
-            held, to = _held(rows), path(folder, month)
+            rows, to = (batch for _, batch in cuts), path(folder, month)
             written.add(to)
-            more = next(rows, None)
-            if more is not None:
-                files.write_batches(chain(held, [more], rows), to, table)
-                continue
-            waiting.append(pool.submit(files.write_batches, held, to, table))
-            if len(waiting) > WRITERS:
+            if len(waiting) == WRITERS:
                 waiting.popleft().result()
+            held = _held(rows)
+            if sum(batch.num_rows for batch in held) < HELD:
+                waiting.append(pool.submit(files.write_batches, held, to, table))
+            else:
+                files.write_batches(chain(_passed(held), rows), to, table)
         for found in waiting:
             found.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
     return written
 
 
@@ -78,6 +80,12 @@ def _held(rows: Iterator[pa.RecordBatch]) -> list[pa.RecordBatch]:
     while sum(batch.num_rows for batch in held) < HELD and (batch := next(rows, None)) is not None:
         held.append(batch)
     return held
+
+
+def _passed(held: list[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Them, and none is held any more."""
+    while held:
+        yield held.pop(0)
 
 
 def _cut(batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[np.datetime64, pa.RecordBatch]]:

@@ -139,7 +139,7 @@ def _settle(
     steps = _Steps(engine, rows, before)
     steps.take("duplicate", lambda rows: _duplicates(rows, engine, schema.TABLES[name]), by="alike")
     if any(block.corrections for block in source.blocks[name]):
-        steps.take("corrected", lambda rows: _corrected(steps.live(rows)), by="corrects")
+        steps.take("corrected", lambda rows: _corrected(steps.live(rows), schema.TABLES[name]), by="corrects")
     if name in PRICED and params.impossible_value.enabled:
         bounds = params.impossible_value
         steps.take("impossible", lambda rows: _refused(cleaning.impossible_values(steps.live(rows), bounds)))
@@ -263,23 +263,24 @@ def _duplicates(rows: ir.Table, engine: Engine, table: Table) -> ir.Table:
     A block may refuse what another takes: a row that is kept is no duplicate of one that is refused. Of rows that
     correct each other `_corrected` decides.
     """
-    says = ["alike", *mapping.said(table), "rule"]
     same = rows.group_by("alike").having(rows.count() > 1).agg(rows_alike=rows.count())
-    again = engine.store(rows.semi_join(engine.store(same), "alike").select("place", "file", "row", "corrects", *says))
-    nth = ibis.row_number().over(group_by=says, order_by=["file", "row"])
+    alike = rows.semi_join(engine.store(same), "alike")
+    again = engine.store(alike.select("place", "file", "row", "rule", "corrects", says=mapping.says(alike, table)))
+    nth = ibis.row_number().over(group_by=["says", "rule"], order_by=["file", "row"])
     later = again.mutate(nth=nth).filter(lambda t: (t.nth > 0) & t.corrects.isnull())
     nothing = ibis.null(str)
     return later.select("place", "file", duplicate=ibis.literal(True), rule=nothing, reason=nothing)
 
 
-def _corrected(live: ir.Table) -> ir.Table:
+def _corrected(live: ir.Table, table: Table) -> ir.Table:
     """Of rows that correct each other the last counts; others are refused, or duplicates if they say the same."""
     rows = _several(live.filter(live.corrects.notnull()), ["corrects"])
+    rows = rows.mutate(says=mapping.says(rows, table))
     last_first = ibis.window(group_by="corrects", order_by=[ibis.desc("file"), ibis.desc("row")])
     rows = rows.mutate(
         nth=ibis.row_number().over(last_first),
         last=rows.file.first().over(last_first) + " row " + rows.row.first().over(last_first).cast("string"),
-        same=rows.alike.first().over(last_first) == rows.alike,
+        same=rows.says.first().over(last_first) == rows.says,
     )
     earlier = rows.filter(rows.nth > 0)
     rule, reason = earlier.same.ifelse(ibis.null(str), "corrected"), earlier.last + " corrects it"

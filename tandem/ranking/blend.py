@@ -189,7 +189,7 @@ class Blend:
                 reasons = np.where(asked, component.ranker.because(histories, items), reasons)
         return reasons.astype(np.int32)
 
-    def lenders(self, product: int) -> NDArray[np.int32]:
+    def stand_ins(self, product: int) -> NDArray[np.int32]:
         """The products that are like one without baskets; of any other none."""
         rankers = [part.ranker for part in self.components if self.learned["baskets"][product] == 0]
         like = [ranker.near[[product]].indices for ranker in rankers if isinstance(ranker, CosineOfLike)]

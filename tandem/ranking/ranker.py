@@ -49,10 +49,10 @@ class Ranker(Protocol):
 
 
 @runtime_checkable
-class Lends(Ranker, Protocol):
-    """A ranker that tells of a product without baskets by those of others."""
+class WithStandIns(Protocol):
+    """What tells of a product without baskets by those of others."""
 
-    def lenders(self, product: int) -> NDArray[np.int32]:
+    def stand_ins(self, product: int) -> NDArray[np.int32]:
         """The products whose baskets stand in for those of `product`; none where it has its own."""
         ...
 

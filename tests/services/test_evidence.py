@@ -125,9 +125,13 @@ def newcomer(tmp_path: Path, root: Path, key: bytes) -> Shelf:
 
 def test_a_product_without_baskets_goes_with_what_enough_users_took_with_its_like(newcomer: Shelf) -> None:
     cup, phone = (newcomer.catalogue.index[name] for name in ("cup", "phone-a"))
-    assert newcomer.release.ranker.lenders(cup).tolist() == [phone]
-    assert not len(newcomer.release.ranker.lenders(phone))
-    items = answers.related(newcomer, Related(product_id="cup", k=6)).items
-    told = {item.product_id: item.reason for item in items if item.reason.startswith("goes with")}
-    assert told == {"case-a": "goes with products like Cup"}  # one user alone took the phone and the cable
-    assert {item.product_id for item in items} > {"case-a", "cable"}
+    assert (newcomer.stand_ins(cup), newcomer.stand_ins(phone)) == ([phone], [])
+
+    def told(found: Shelf) -> dict[str, str]:
+        items = answers.related(found, Related(product_id="cup", k=6)).items
+        assert {item.product_id for item in items} > {"case-a", "cable"}
+        return {item.product_id: item.reason for item in items if item.reason.startswith("goes with")}
+
+    unbound = dataclasses.replace(newcomer, evidence=dataclasses.replace(newcomer.evidence, min_users=1))
+    assert told(newcomer) == {"case-a": "goes with products like Cup"}  # one user alone took the phone and the cable
+    assert told(unbound) == dict.fromkeys(("case-a", "cable"), "goes with products like Cup")

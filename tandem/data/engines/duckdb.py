@@ -104,7 +104,7 @@ class DuckDb:
 
     def hash(self, *values: ir.Value) -> ir.IntegerValue:
         """A whole number that is equal for equal values, missing ones among them; different ones may share it."""
-        found = reduce(lambda so_far, value: hashed(so_far ^ value), map(hashed, values))
+        found = reduce(lambda so_far, value: hashed(so_far ^ hashed(value)), values, ibis.literal(0, "uint64"))
         return (found & ibis.literal(LARGEST, "uint64")).cast("int64")
 
     def microseconds(self, moment: ir.TimestampValue) -> ir.IntegerValue:

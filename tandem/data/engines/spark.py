@@ -197,7 +197,8 @@ class Spark:
 
     def hash(self, *values: ir.Value) -> ir.IntegerValue:
         """A whole number that is equal for equal values, missing ones among them; different ones may share it."""
-        return reduce(lambda so_far, value: functions.xxhash64(so_far ^ value), map(functions.xxhash64, values))
+        hashed = functions.xxhash64
+        return reduce(lambda so_far, value: hashed(so_far ^ hashed(value)), values, ibis.literal(0, "int64"))
 
     def microseconds(self, moment: ir.TimestampValue) -> ir.IntegerValue:
         """How many microseconds after 1970-01-01 UTC the moment is."""

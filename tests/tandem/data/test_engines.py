@@ -206,13 +206,18 @@ def test_a_hash_tells_values_and_their_places_apart_and_knows_missing_ones(tmp_p
 
     def ask(engine: Engine) -> ibis.Table:
         rows = engine.store(pa.table({"word": [word for word, _ in told], "number": [n for _, n in told]}))
-        return rows.mutate(found=engine.hash(rows.word, rows.number), turned=engine.hash(rows.number, rows.word))
+        nothing = engine.hash(ibis.null(str), rows.number)
+        return rows.mutate(
+            found=engine.hash(rows.word, rows.number), turned=engine.hash(rows.number, rows.word), nothing=nothing
+        )
 
     for found in on_both(tmp_path, "UTC", ask):
         hashes = {(row["word"], row["number"]): row["found"] for row in found}
-        assert len(found) == len(told)
-        assert len({*hashes.values(), *(row["turned"] for row in found)}) == 2 * len(set(told))
+        turned = {row["turned"] for row in found if row["word"] or row["number"]}
+        assert len({*hashes.values(), *turned}) == 2 * len(set(told)) - 1  # nothing and nothing, turned, is the same
         assert all(row["found"] == hashes[row["word"], row["number"]] for row in found)
+        nothing = {row["number"]: row["nothing"] for row in found}
+        assert (nothing[1.0], nothing[None]) == (hashes[None, 1.0], hashes[None, None])  # of whatever type it is
         assert all(-(2**63) <= of < 2**63 for of in hashes.values())
 
 
