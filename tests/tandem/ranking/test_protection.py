@@ -103,10 +103,10 @@ def test_where_cases_are_too_few_for_any_slice_the_anchor_answers_by_itself(capl
     assert not protected(learned, {"anchor": first}, COLUMNS, BASKETS, enough).anchor
 
 
-def test_three_cases_take_chance_for_a_lead_no_more_often_than_many_would() -> None:
+def test_six_cases_take_chance_for_a_lead_no_more_often_than_many_would() -> None:
     """Nothing is to be gained, so a lead by two standard errors comes by chance: Φ(-2) of all seeds."""
-    few, seeds = PARAMS.model_copy(update={"slice_cases": 2}), 40
-    drawn = [asked(3, seed, told=False, often=0.1) for seed in range(seeds)]
+    few, seeds = PARAMS.model_copy(update={"slice_cases": 2, "folds": 2}), 60
+    drawn = [asked(6, seed, told=False, often=0.1) for seed in range(seeds)]
     left = [not protected(of, {"anchor": first}, COLUMNS, BASKETS, few).anchor for of, first in drawn]
     assert sum(left) <= binom.ppf(0.95, seeds, norm.sf(2))
 
