@@ -102,7 +102,7 @@ def protected(
     baskets: NDArray[np.floating],
     params: BlendParams,
 ) -> Weights:
-    """Weights of the best good `Setting`.
+    """Weights of the best good `Setting`; where there is none, those of an anchor that answers by itself.
 
     Args:
         counted: (cases, PLACES) the ranking of each component that counts, by its name.
