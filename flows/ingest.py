@@ -36,6 +36,9 @@ from tandem.settings import Settings
 
 log = logging.getLogger(__name__)
 
+SHOWN = 5
+"""Files that are told by name."""
+
 SOURCES = recommendations.SOURCES
 RAW = Path("data/raw")
 KEY_ID = RAW / "key_id.txt"
@@ -284,7 +287,17 @@ def _read_by(source: Source, raw: Path) -> list[Path]:
         packed = [found.files for found in source.pictures if found.files]
         wanted = ", ".join([*patterns, *packed])
         raise SourceError(f"raw data {raw} has no file that source {source.name} reads: {wanted}")
+    if raw.is_dir() and not source.pictures:
+        _tell_unread(source, raw, visible)
     return visible
+
+
+def _tell_unread(source: Source, raw: Path, read: list[Path]) -> None:
+    """Warn of files of the shop's export that no block reads; a later month may have another name."""
+    names = (path.relative_to(raw) for path in {*raw.rglob("*")}.difference(read) if path.is_file())
+    if unread := sorted(str(name) for name in names if not _is_hidden(name)):
+        more = f" and {len(unread) - SHOWN} more" if len(unread) > SHOWN else ""
+        log.warning("no block of source %s reads %s%s", source.name, ", ".join(unread[:SHOWN]), more)
 
 
 def _alone(source: Source, patterns: list[str], raw: Path) -> set[Path]:

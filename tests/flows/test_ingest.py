@@ -70,6 +70,15 @@ def test_new_files_come_in_and_old_ones_stay(project: Path, tmp_path: Path) -> N
     assert taken_in() == {"monday.csv": "1", "tuesday.csv": "2"}
 
 
+def test_files_that_no_block_reads_are_told(project: Path, tmp_path: Path, caplog) -> None:
+    raw = export(tmp_path / "raw", monday="1")
+    (raw / "july.xls").write_text("another way to write it")
+    (raw / ".hidden.csv").write_text("half-written by somebody")
+    with caplog.at_level("WARNING"):
+        take_in("online_retail", raw)
+    assert "no block of source online_retail reads july.xls\n" in caplog.text
+
+
 def test_data_keeps_the_key_it_was_registered_with(project: Path, tmp_path: Path, monkeypatch) -> None:
     take_in("online_retail", export(tmp_path / "raw", monday="1"))
     registered, (key,) = Path("data/raw/key_id.txt").read_text(), Path(".tandem").glob("*.key")
