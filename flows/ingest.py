@@ -36,9 +36,6 @@ from tandem.settings import Settings
 
 log = logging.getLogger(__name__)
 
-SHOWN = 5
-"""Files that are told by name."""
-
 SOURCES = recommendations.SOURCES
 RAW = Path("data/raw")
 KEY_ID = RAW / "key_id.txt"
@@ -276,28 +273,27 @@ def _read_by(source: Source, raw: Path) -> list[Path]:
             found = {path for pattern in patterns for path in raw.glob(pattern) if path.is_file()}
         else:
             found = _alone(source, patterns, raw)
-        others = source.extracts or pictures.find(source, raw)
+        pictured = pictures.find(source, raw)
     except OSError as error:
         raise SourceError(f"raw data {raw} cannot be read: {error.strerror}") from None
     base = raw if raw.is_dir() else raw.parent
     visible = sorted(path for path in found if not _is_hidden(path.relative_to(base)))
     for path in visible:
         exports.check_name(str(path.relative_to(base)), base)
-    if not visible and not others:
+    if not visible and not source.extracts and not pictured:
         packed = [found.files for found in source.pictures if found.files]
         wanted = ", ".join([*patterns, *packed])
         raise SourceError(f"raw data {raw} has no file that source {source.name} reads: {wanted}")
-    if raw.is_dir() and not source.pictures:
-        _tell_unread(source, raw, visible)
+    if raw.is_dir():
+        _tell_unread(source, raw, {*visible, *pictured})
     return visible
 
 
-def _tell_unread(source: Source, raw: Path, read: list[Path]) -> None:
+def _tell_unread(source: Source, raw: Path, read: set[Path]) -> None:
     """Warn of files of the shop's export that no block reads; a later month may have another name."""
-    names = (path.relative_to(raw) for path in {*raw.rglob("*")}.difference(read) if path.is_file())
+    names = (path.relative_to(raw) for path in raw.rglob("*") if path not in read and path.is_file())
     if unread := sorted(str(name) for name in names if not _is_hidden(name)):
-        more = f" and {len(unread) - SHOWN} more" if len(unread) > SHOWN else ""
-        log.warning("no block of source %s reads %s%s", source.name, ", ".join(unread[:SHOWN]), more)
+        log.warning("no block of source %s reads %s", source.name, exports.some(unread))
 
 
 def _alone(source: Source, patterns: list[str], raw: Path) -> set[Path]:

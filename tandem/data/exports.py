@@ -228,7 +228,7 @@ def _matching(source: Source, folder: Path, block: Block, names: list[str]) -> l
     if not exports:
         raise SourceError(
             f"{folder} has no file that matches `{block.files}`, as the {block.table.name} of source {source.name} "
-            f"need; it has {_some(names)}"
+            f"need; it has {some(names)}"
         )
     return exports
 
@@ -258,17 +258,18 @@ def _others(block: Block) -> list[str]:
 
 def _each_once(source: Source, table: str, names: list[str]) -> None:
     if twice := sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []:
-        raise SourceError(f"source {source.name}: two blocks of {table} match the same file: {_some(twice)}")
+        raise SourceError(f"source {source.name}: two blocks of {table} match the same file: {some(twice)}")
 
 
 def _archives(source: Source, names: list[str]) -> set[str]:
     cells = [block.columns.get("image") for block in source.products]
     archives = {cell.archive for cell in cells if isinstance(cell, Picture) and cell.archive}
     if lacking := sorted(archives - set(names)):
-        raise SourceError(f"source {source.name}: no picture archive {_some(lacking)} among the raw files")
+        raise SourceError(f"source {source.name}: no picture archive {some(lacking)} among the raw files")
     return archives
 
 
-def _some(names: list[str], shown: int = 5) -> str:
+def some(names: list[str], shown: int = 5) -> str:
+    """The first of the names, and how many more there are."""
     more = f" and {len(names) - shown} more" if len(names) > shown else ""
     return ", ".join(names[:shown]) + more if names else "no file at all"

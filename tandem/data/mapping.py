@@ -193,11 +193,12 @@ def _beside(known: ir.Table, block: Block, columns: list[Column]) -> ir.StringVa
     unlike = [name for name in sorted(UNLIKE) if name in block.table.names]
     others = [known[f"text_{name}"] if name in block.columns else ibis.null(str) for name in unlike]
     came = _together([known.as_came, *others]) if others else known.as_came
-    read = [column.name for column in columns if column.name in block.columns and column.type != pa.string()]
-    unread = {name: known[name].isnull() & known[f"text_{name}"].notnull() for name in read}
+    written = [column.name for column in columns if column.type != pa.string()]
+    unread = {name: known[name].isnull() & known[f"text_{name}"].notnull() for name in written if name in block.columns}
     if not unread:
         return came
-    texts = [unread[name].ifelse(known[f"text_{name}"], ibis.null(str)) for name in read]
+    nothing = ibis.null(str)
+    texts = [unread[name].ifelse(known[f"text_{name}"], nothing) if name in unread else nothing for name in written]
     return ibis.or_(*unread.values()).ifelse(_together([came, *texts]), came)
 
 

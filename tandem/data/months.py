@@ -41,7 +41,7 @@ def path(folder: Path, month: np.datetime64) -> Path:
 def write(batches: Iterable[pa.RecordBatch], folder: Path, table: Table) -> set[Path]:
     """Write the rows, in order of `time`, as one file for each month that they have, and tell the files.
 
-    Months that fit into memory are written side by side, while the next ones come.
+    Months of fewer rows than HELD are written side by side, while the next ones come.
 
     Raises:
         TableError: they have not the columns of the table.

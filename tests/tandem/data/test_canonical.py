@@ -233,13 +233,14 @@ def test_rows_that_differ_in_cells_alone_that_nobody_maps_are_kept(canonical, sh
     assert (totals["kept"], totals["duplicates"]) == (2, 0)
 
 
-def test_a_column_that_one_block_maps_and_another_lacks_says_nothing_where_it_is_empty(canonical, shop) -> None:
+@pytest.mark.parametrize("when", ["2026-03-01", "no time"])
+def test_a_column_that_one_block_maps_and_another_lacks_says_nothing_where_it_is_empty(canonical, shop, when) -> None:
     columns = {"product_id": "item", "user_id": "customer", "time": "when"}
     wide = {"format": "csv", "kind": "view", "columns": {**columns, "unit_price": "price", "quantity": "pieces"}}
     blocks = [{"files": "a*.csv", **wide}, {"files": "b*.csv", **wide, "columns": columns}]
     raw = {
-        "a.csv": "item,customer,when,price,pieces\na1,u1,2026-03-01,,\n",
-        "b.csv": "item,customer,when\na1,u1,2026-03-01\n",
+        "a.csv": "item,customer,when,price,pieces\n" + f"a1,u1,{when},,\n",
+        "b.csv": "item,customer,when\n" + f"a1,u1,{when}\n",
     }
     report = canonical({**shop, "events": blocks, "products_from_events": {}}, raw).report
     assert [account["duplicates"] for account in report["files"]] == [0, 1]
