@@ -279,9 +279,11 @@ def _ranked(shop: Shop, hidden: NDArray[np.bool_] | None) -> Iterator[tuple[str,
 
 def _learned(known: Dataset) -> tuple[tuple[NDArray, NDArray], Scores, NDArray[np.float32]]:
     """The pairs that are asked about, their probabilities, and which product comes first."""
-    lesson = behaviour.lesson(known, RelateParams.read())
-    made = behaviour.learn(lesson, pairs.Content(known.products), RelationsParams.read())
-    asked = list(pairs.ask(known, RelateParams.read()))
+    params = RelateParams.read()
+    made = behaviour.learn(
+        behaviour.lesson(known, params), pairs.Content(known.products), RelationsParams.read(), params.members
+    )
+    asked = list(pairs.ask(known, params))
     table, forward = PairTable.joined([of.table for of in asked]), np.concatenate([of.forward for of in asked])
     p = made.probabilities(table)
     return (table.source, table.target), (p[:, COMPLEMENT], p[:, SUBSTITUTE]), forward

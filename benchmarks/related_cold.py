@@ -33,7 +33,7 @@ from tandem.features.demand import Demand
 from tandem.features.histories import Histories
 from tandem.params import BlendParams, CountingParams, NewcomerParams
 from tandem.ranking.blend import Blend, Component
-from tandem.ranking.content import CosineOfLike, NearText
+from tandem.ranking.content import CosineOfLike, NearText, NearTitle
 from tandem.ranking.newcomers import backtests, known_products
 from tandem.ranking.ranker import Ranker
 from tandem.settings import quiet
@@ -112,10 +112,10 @@ def blends() -> dict[str, Blend]:
     params = BlendParams.read().model_copy(update={"max_cases": MAX_CASES})
     hidden = params.model_copy(update={"newcomers": params.newcomers.model_copy(update={"cuts": 0})})
     like = Component(RememberedLike(counting), of_content=True)
-    words = Component(NearText(counting), logs=False, of_content=True)
+    words = [Component(kind(counting), logs=False, of_content=True) for kind in (NearText, NearTitle)]
     return {
-        "blend, known products hidden": RememberingBlend((like, words), hidden),
-        OURS: RememberingBlend((like, words), params),
+        "blend, known products hidden": RememberingBlend((like, *words), hidden),
+        OURS: RememberingBlend((like, *words), params),
     }
 
 

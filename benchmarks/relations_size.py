@@ -43,7 +43,7 @@ def main(products: Annotated[int, typer.Argument(min=1000)]) -> None:
     once = RelationsParams.read().model_copy(update={"epochs": 1})
     made = timed(
         "one epoch",
-        lambda: behaviour.learn(taught, pairs.Content(known.products), once),
+        lambda: behaviour.learn(taught, pairs.Content(known.products), once, members=1),
         lambda _: f"{len(table):,} pairs",
     )
     learned = behaviour.Learned(made, ("complement", "substitute"))

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from models.association.ranker import Association
 from tandem.ranking.blend import Blend, Component
-from tandem.ranking.content import CosineOfLike, NearPicture, NearText, SameBrand, SameCategory
+from tandem.ranking.content import CosineOfLike, NearPicture, NearText, NearTitle, SameBrand, SameCategory
 from tandem.ranking.ease import BasketEase
 from tandem.ranking.neighbours import CoCount, WeightedCosine, WeightedCosineTrend
 from tandem.ranking.ranker import Ranker
@@ -27,6 +27,6 @@ def components(made: Callable[[type[Ranker]], Ranker]) -> list[Component]:
         Component(made(CosineOfLike), of_content=True),
         *(
             Component(made(kind), logs=False, of_content=True)
-            for kind in (NearText, NearPicture, SameCategory, SameBrand)
+            for kind in (NearText, NearTitle, NearPicture, SameCategory, SameBrand)
         ),
     ]

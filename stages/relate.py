@@ -59,7 +59,7 @@ def _learned(lesson: Lesson, final: Dataset, params: RelateParams) -> tuple[Lear
         return Learned(None, ()), told
     taught, tested = lesson.split(params.test_share, params.seed)
     try:
-        made = behaviour.learn(taught, pairs.Content(final.products), RelationsParams.read())
+        made = behaviour.learn(taught, pairs.Content(final.products), RelationsParams.read(), params.members)
     except RelationsError as error:
         log.warning("relations are not learned: %s", error)
         return Learned(None, ()), told | {"learned": (), "because": str(error)}

@@ -7,7 +7,7 @@ import logging
 import shutil
 import zipfile
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +18,9 @@ import pyarrow.parquet as pq
 from tandem.data.schema import TIME, Table
 from tandem.errors import TableError
 
-if TYPE_CHECKING:  # its import takes a fifth of a second, and most of those who write tables have no frames
+if TYPE_CHECKING:  # importing pandas takes a fifth of a second, and most of those who write tables have no frames
     import pandas as pd
+    import scipy.sparse as sp
 
 log = logging.getLogger(__name__)
 
@@ -157,6 +158,19 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
             return {name: stored[name] for name in stored.files}
     except (zipfile.BadZipFile, zlib.error, EOFError, ValueError) as error:
         raise ValueError(f"{path} holds no arrays that can be read: {error}") from error
+
+
+def packed(matrix: "sp.csr_array") -> dict[str, np.ndarray]:
+    """A sparse matrix as named arrays."""
+    return {"data": matrix.data, "indices": matrix.indices, "indptr": matrix.indptr}
+
+
+def unpacked(arrays: Mapping[str, np.ndarray], columns: int) -> "sp.csr_array":
+    """(rows, columns) the matrix that `packed` took apart."""
+    import scipy.sparse as sp
+
+    parts = arrays["data"], arrays["indices"], arrays["indptr"]
+    return sp.csr_array(parts, shape=(len(arrays["indptr"]) - 1, columns))
 
 
 def hash_file(path: Path) -> str:

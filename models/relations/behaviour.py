@@ -13,7 +13,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from models.relations import pairs
-from models.relations.classifier import Classifier
+from models.relations.classifier import Classifier, Committee
 from models.relations.params import RelationsParams
 from models.relations.table import PairTable
 from tandem.evaluation.labels import Ordered, reliability, roc_auc
@@ -146,8 +146,8 @@ def without(known: Dataset, hidden: NDArray[np.bool_]) -> Dataset:
     return replace(known, histories=kept, baskets=rest(known.baskets), views=rest(known.views))
 
 
-def learn(taught: Lesson, content: pairs.Content, params: RelationsParams) -> Classifier:
-    """The network of relations, its probabilities those of all pairs and not of the sample.
+def learn(taught: Lesson, content: pairs.Content, params: RelationsParams, members: int) -> Committee:
+    """Networks of relations, `members` of them; their probabilities are those of all pairs and not of the sample.
 
     What products are is in memory of those that are taught, of the others block by block.
 
@@ -160,8 +160,11 @@ def learn(taught: Lesson, content: pairs.Content, params: RelationsParams) -> Cl
     products, place = np.unique(np.concatenate([table.source, table.target]), return_inverse=True)
     source, target = np.split(place, 2)
     own = PairTable.of(source, target, table.evidence)
-    made = fit(own, taught.label, content[products], params)
-    return as_frequent(made.over(products, content), taught.rate)
+    vectors, made = content[products], []
+    for n in range(members):
+        one = fit(own, taught.label, vectors, params.model_copy(update={"seed": params.seed + n}))
+        made.append(as_frequent(one.over(products, content), taught.rate))
+    return Committee(tuple(made))
 
 
 def as_frequent(made: Classifier, rate: NDArray[np.float64]) -> Classifier:
@@ -171,7 +174,7 @@ def as_frequent(made: Classifier, rate: NDArray[np.float64]) -> Classifier:
     return replace(made, dense=(*layers, (kernel, bias)))
 
 
-def judge(made: Classifier, tested: Lesson) -> dict[str, float]:
+def judge(made: Committee, tested: Lesson) -> dict[str, float]:
     """How good probabilities are on pairs that were not learned from, each weighing as many as it stands for.
 
     Log loss beside that of the labels' shares, the expected calibration error of each relation, and how often a
@@ -195,9 +198,9 @@ def judge(made: Classifier, tested: Lesson) -> dict[str, float]:
 
 @dataclass(frozen=True, eq=False)
 class Learned:
-    """What tells relations: the network for those in `names`, counts alone for the others."""
+    """What tells relations: the networks for those in `names`, counts alone for the others."""
 
-    relations: Classifier | None
+    relations: Committee | None
     names: tuple[Relation, ...]
 
 
@@ -210,7 +213,7 @@ def find(known: Dataset, learned: Learned, params: RelateParams) -> Partners:
     return Partners.of(*(np.concatenate([getattr(of, f.name) for of in parts]) for f in fields(Partners)))
 
 
-def _probable(known: Dataset, learned: Learned, made: Classifier, params: RelateParams) -> Iterator[Partners]:
+def _probable(known: Dataset, learned: Learned, made: Committee, params: RelateParams) -> Iterator[Partners]:
     found: dict[Relation, list[tuple[NDArray, ...]]] = {name: [] for name in learned.names}
     for asked in pairs.ask(known, params):  # all pairs of a source are in one block
         a, b, p = asked.table.source, asked.table.target, made.probabilities(asked.table)

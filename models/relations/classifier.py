@@ -113,6 +113,24 @@ class Classifier:
             raise RelationsError(f"{pairs.evidence.shape[1]} columns of evidence; learned of {wanted}")
 
 
+@dataclass(frozen=True, eq=False)
+class Committee:
+    """Classifiers that chance alone makes different: what they began with, and which sources they stopped on.
+
+    Source: deep ensembles, Lakshminarayanan et al. 2017.
+    """
+
+    members: tuple[Classifier, ...]
+
+    def probabilities(self, pairs: PairTable) -> NDArray[np.float64]:
+        """(pairs, 3) the mean of what each says.
+
+        Raises:
+            RelationsError: as of each.
+        """
+        return np.asarray(np.mean([member.probabilities(pairs) for member in self.members], axis=0))
+
+
 def _scattered(table: Array, products: NDArray[np.integer], size: int) -> Array:
     """(size, …) the rows of `table` at their products, 0 elsewhere."""
     found = np.zeros((size, *table.shape[1:]), table.dtype)

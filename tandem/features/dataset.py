@@ -5,11 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from tandem import files
 from tandem.data import schema
-from tandem.features import baskets, demand, histories, opinions, products
+from tandem.features import baskets, demand, histories, opinions, products, text
 from tandem.features.baskets import Baskets
 from tandem.features.demand import Demand
 from tandem.features.histories import Histories
@@ -34,6 +35,7 @@ class Dataset:
     views: Baskets  # of what was looked at
     demand: Demand
     products: ProductFeatures
+    titles: sp.csr_array  # (products, text.HASHES) `text.ngrams`
     params: FeaturesParams
 
     @property
@@ -57,6 +59,7 @@ class Dataset:
         self.histories.write(folder / "histories.npz")
         self.demand.write(folder / "demand.npz")
         self.products.write(folder / "products.npz")
+        files.write_arrays(folder / "titles.npz", **files.packed(self.titles))
         files.write_json(self.params.model_dump(), folder / "params.json")
         self.baskets.write(folder / "baskets.npz")
         self.views.write(folder / "views.npz")
@@ -72,6 +75,7 @@ class Dataset:
             Baskets.read(folder / "views.npz", vocabulary.size),
             Demand.read(folder / "demand.npz"),
             ProductFeatures.read(folder / "products.npz"),
+            files.unpacked(files.read_arrays(folder / "titles.npz"), text.HASHES),
             FeaturesParams.parse(files.read_json(folder / "params.json")),
         )
 
@@ -112,6 +116,7 @@ def build(
             _first_us(known, vocabulary),
             _said(reviews, vocabulary, as_of, params),
         ),
+        text.ngrams(product_table, vocabulary),
         params,
     )
 

@@ -33,7 +33,7 @@ from tandem.features.demand import Demand
 from tandem.features.histories import DAY_US, Histories
 from tandem.params import BlendParams
 from tandem.ranking.base import CountingRanker
-from tandem.ranking.content import CosineOfLike, NearPicture, NearText, SameBrand, SameCategory
+from tandem.ranking.content import CosineOfLike, NearPicture, NearText, NearTitle, SameBrand, SameCategory
 from tandem.ranking.ease import BasketEase
 from tandem.ranking.logit import Choices, Weights, fit_weights
 from tandem.ranking.neighbours import CoCount, WeightedCosine, WeightedCosineTrend
@@ -105,7 +105,7 @@ class Blend:
         kind.name: kind
         for kind in (
             *(WeightedCosine, WeightedCosineTrend, BasketEase, CoCount),
-            *(CosineOfLike, NearText, NearPicture, SameCategory, SameBrand),
+            *(CosineOfLike, NearText, NearTitle, NearPicture, SameCategory, SameBrand),
         )
     }
     """Components that `load` knows, by name; a blend with others is a subclass that names them as well."""

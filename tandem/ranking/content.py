@@ -6,6 +6,8 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from tandem import files
+from tandem.features import text
 from tandem.features.dataset import Dataset
 from tandem.features.demand import Demand
 from tandem.features.histories import Histories
@@ -57,6 +59,21 @@ class NearPicture(NearText):
     modality = "picture"
 
 
+class NearTitle(OfContent):
+    """Cosine of the n-grams of the two products' titles: of long names the few characters that only these two share."""
+
+    name = "near_title"
+
+    def learn(self, dataset: Dataset) -> dict[str, NDArray]:
+        """`kind_weight`, and the n-grams as a sparse matrix."""
+        return {"kind_weight": dataset.kind_weight, **files.packed(dataset.titles)}
+
+    def of_products(self, rows: NDArray[np.integer]) -> NDArray[np.float32]:
+        """Cosines."""
+        titles = files.unpacked(self.learned, text.HASHES)
+        return np.asarray((titles[rows] @ titles.T).toarray(), np.float32)
+
+
 class SameCategory(OfContent):
     """Share of the levels of the path that two products have in common."""
 
@@ -93,15 +110,13 @@ class CosineOfLike(WeightedCosine):
     def learn(self, dataset: Dataset) -> dict[str, NDArray]:
         """What W needs, and nearness to the `LIKE` nearest as another sparse matrix."""
         near = nearest(np.nan_to_num(dataset.products.text), dataset.products.met)
-        parts = {"near_data": near.data, "near_indices": near.indices, "near_indptr": near.indptr}
-        return {**super().learn(dataset), **parts}
+        return {**super().learn(dataset), **{f"near_{name}": part for name, part in files.packed(near).items()}}
 
     @property
     def near(self) -> sp.csr_array:
         """(products, products) nearness to the products that stand in for each."""
-        size = len(self.learned["near_indptr"]) - 1
-        parts = self.learned["near_data"], self.learned["near_indices"], self.learned["near_indptr"]
-        return sp.csr_array(parts, shape=(size, size))
+        parts = {name: self.learned[f"near_{name}"] for name in ("data", "indices", "indptr")}
+        return files.unpacked(parts, len(parts["indptr"]) - 1)
 
     def of_products(self, rows: NDArray[np.integer]) -> sp.csr_array:
         """(rows, products) nearness times weighted cosine."""

@@ -11,6 +11,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from tandem import files
 from tandem.evaluation.cases import Cases
 from tandem.evaluation.metrics import choose_best, mean_ndcg
 from tandem.features import pairs, strength
@@ -42,15 +43,12 @@ class ItemToItem(CountingRanker):
     def learn(self, dataset: Dataset) -> dict[str, NDArray]:
         """`kind_weight`, and the strongest weights of each product as a sparse matrix."""
         kept = strongest(self.weights(dataset), self.params.neighbours)
-        parts = {"data": kept.data, "indices": kept.indices, "indptr": kept.indptr}
-        return {"kind_weight": dataset.kind_weight, **parts}
+        return {"kind_weight": dataset.kind_weight, **files.packed(kept)}
 
     @property
     def matrix(self) -> sp.csr_array:
         """(products, products) the learned weights."""
-        parts = self.learned["data"], self.learned["indices"], self.learned["indptr"]
-        size = len(self.learned["indptr"]) - 1
-        return sp.csr_array(parts, shape=(size, size))
+        return files.unpacked(self.learned, len(self.learned["indptr"]) - 1)
 
     def of_products(self, rows: NDArray[np.integer]) -> sp.csr_array:
         """(rows, products) the weights of the products at `rows`."""

@@ -8,7 +8,7 @@ import pytest
 
 from models.relations import behaviour, pairs
 from models.relations.behaviour import Learned, Lesson
-from models.relations.classifier import Classifier
+from models.relations.classifier import Classifier, Committee
 from models.relations.graph import Graph
 from models.relations.params import RelationsParams
 from models.relations.standard import Standard
@@ -21,7 +21,7 @@ from tandem.params import RelateParams
 
 NEEDS, OF_EACH, NEW = 4, 6, "n0p9"
 PARAMS = RelateParams(
-    evidence_share=0.6, folds=3, of_a_kind=20, nearest=5, linked=2, sold=6, pairs=5000, min_pairs=10,
+    evidence_share=0.6, folds=3, of_a_kind=20, nearest=5, linked=2, sold=6, pairs=5000, min_pairs=10, members=1,
     test_share=0.2, keep=5, min_probability=0.02, min_precedence=1, seed=7,
 )  # fmt: skip
 
@@ -103,7 +103,7 @@ def test_blocks_give_what_one_go_gives(planted: Dataset, monkeypatch: pytest.Mon
     (whole,) = pairs.ask(worded, PARAMS)
     lesson = behaviour.lesson(worded, PARAMS)
     count = whole.table.evidence.shape[1]
-    learned = Learned(constant(np.log([0.4, 0.35, 0.25]), len(words), count), ("complement", "substitute"))
+    learned = Learned(alone(constant(np.log([0.4, 0.35, 0.25]), len(words), count)), ("complement", "substitute"))
     found = behaviour.find(worded, learned, PARAMS)
     monkeypatch.setattr(pairs, "BLOCK", 30)
     monkeypatch.setattr(pairs, "CELLS", 1)
@@ -165,6 +165,27 @@ def constant(logits: np.ndarray, products: int, numbers: int = 0) -> Classifier:
     return Classifier(unscaled, none, False, False, np.zeros((numbers, 2), np.float32), tables, (*layers, last), 2.0)
 
 
+def alone(made: Classifier) -> Committee:
+    return Committee((made,))
+
+
+def test_a_committee_says_what_its_members_say_on_average() -> None:
+    first, second = np.array([0.2, 0.3, 0.5]), np.array([0.6, 0.3, 0.1])
+    made = Committee(tuple(constant(2.0 * np.log(shares), 3) for shares in (first, second)))
+    told = made.probabilities(PairTable.of(np.array([1, 2]), np.array([2, 1])))
+    assert told == pytest.approx(np.array([[0.4, 0.3, 0.3]] * 2))
+
+
+def test_members_begin_with_seeds_of_their_own(planted: Dataset, params: Callable[..., RelationsParams]) -> None:
+    taught, tested = behaviour.lesson(planted, PARAMS).split(0.2, 7)
+    content, once = pairs.Content(planted.products), params(batch=64, epochs=1, seed=3)
+    both = behaviour.learn(taught, content, once, members=2)
+    said = [member.probabilities(tested.table) for member in both.members]
+    assert np.abs(said[0] - said[1]).max() > 1e-3
+    other = behaviour.learn(taught, content, params(batch=64, epochs=1, seed=4), members=1)
+    assert other.probabilities(tested.table) == pytest.approx(said[1], abs=1e-5)
+
+
 def test_odds_are_those_of_all_pairs() -> None:
     """With a third of the neithers in the sample, one of them stands for three."""
     shares = np.array([0.2, 0.3, 0.5])
@@ -176,7 +197,7 @@ def test_odds_are_those_of_all_pairs() -> None:
 
 
 def test_a_judgement_weighs_each_pair_by_what_it_stands_for() -> None:
-    made = constant(2.0 * np.log([0.5, 0.2, 0.3]), 9)
+    made = alone(constant(2.0 * np.log([0.5, 0.2, 0.3]), 9))
     tested = Lesson(PairTable.of(np.arange(1, 4), np.arange(4, 7)), np.array([0, 1, 2]), np.array([0.5, 1, 1]))
     found = behaviour.judge(made, tested)  # 1 neither that stands for 2, 1 complement, 1 substitute
     assert found["log_loss"] == pytest.approx(-(np.log(0.2) + np.log(0.3) + 2 * np.log(0.5)) / 4)
@@ -195,7 +216,7 @@ def test_what_is_planted_is_found_also_of_a_product_that_nobody_met(
     planted: Dataset, params: Callable[..., RelationsParams]
 ) -> None:
     taught, tested = behaviour.lesson(planted, PARAMS).split(0.2, 7)
-    made = behaviour.learn(taught, pairs.Content(planted.products), params(batch=64, epochs=20))
+    made = behaviour.learn(taught, pairs.Content(planted.products), params(batch=64, epochs=20), members=1)
     judged = behaviour.judge(made, tested)
     assert judged["log_loss"] < 0.5 * judged["log_loss_of_shares"]
     found = behaviour.find(planted, Learned(made, ("complement", "substitute")), PARAMS)
@@ -219,7 +240,7 @@ def test_a_pair_stands_in_the_list_of_its_likelier_relation(planted: Dataset) ->
     for leads, name in ((COMPLEMENT, "complement"), (SUBSTITUTE, "substitute")):
         logits = np.zeros(3)
         logits[leads] = 0.5  # probabilities of about .45, .27 and .27: all above the least that is shown
-        learned = Learned(constant(logits, products, numbers), ("complement", "substitute"))
+        learned = Learned(alone(constant(logits, products, numbers)), ("complement", "substitute"))
         found = behaviour.find(planted, learned, PARAMS)
         assert len(found)
         assert set(found.relation.tolist()) == {RELATIONS.index(name)}

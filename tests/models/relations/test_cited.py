@@ -18,7 +18,7 @@ from tandem.params import RelateParams
 
 MODELS, VISITS, PHONE, CASE = 6, 1200, "phone1", "case1"
 PARAMS = RelateParams(
-    evidence_share=0.6, folds=3, of_a_kind=20, nearest=5, linked=2, sold=6, pairs=5000, min_pairs=10,
+    evidence_share=0.6, folds=3, of_a_kind=20, nearest=5, linked=2, sold=6, pairs=5000, min_pairs=10, members=1,
     test_share=0.2, keep=20, min_probability=0, min_precedence=1, seed=7,
 )  # fmt: skip
 
@@ -51,7 +51,7 @@ def asked(shop: Callable[..., Dataset], params: Callable[..., RelationsParams]) 
         need = np.array([0, *(1 + name.startswith("case") for name in known.vocabulary.ids)], np.int32)
         known = replace(known, products=replace(known.products, category=need[:, None]))
         taught = behaviour.lesson(known, PARAMS)
-        made = behaviour.learn(taught, pairs.Content(known.products), params(batch=128, epochs=20))
+        made = behaviour.learn(taught, pairs.Content(known.products), params(batch=128, epochs=20), members=1)
         learned = Learned(made, ("complement", "substitute"))
         return known, behaviour.find(known, learned, PARAMS)
 

@@ -30,7 +30,7 @@ def built(make_events, make_products) -> Dataset:
             ("u", "e", "purchase", "2020-02-01", "o4"),
         ]
     )
-    return dataset.build(events, make_products({"product_id": "b", "brand": "Oak"}), AS_OF, PARAMS)
+    return dataset.build(events, make_products({"product_id": "b", "brand": "Oak", "title": "Mug"}), AS_OF, PARAMS)
 
 
 def test_the_vocabulary_is_what_had_an_event_worth_learning_from(built: Dataset) -> None:
@@ -92,6 +92,8 @@ def test_a_dataset_comes_back_and_writes_the_same_bytes(built: Dataset, tmp_path
     assert files.hash_folder(tmp_path / "one") == files.hash_folder(tmp_path / "two")
     assert again.params == built.params
     assert again.baskets.content.toarray().tolist() == built.baskets.content.toarray().tolist()
+    assert built.titles.nnz
+    assert not (again.titles != built.titles).nnz
 
 
 @given(rows=st.lists(st.tuples(st.sampled_from("abcdef"), st.integers(0, 60)), min_size=1, max_size=25))

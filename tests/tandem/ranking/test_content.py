@@ -5,11 +5,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 
-from tandem.features import histories
+from tandem.features import histories, text
 from tandem.features.dataset import Dataset
 from tandem.params import CountingParams
-from tandem.ranking.content import CosineOfLike, NearText, SameBrand, SameCategory, nearest
+from tandem.ranking.content import CosineOfLike, NearText, NearTitle, SameBrand, SameCategory, nearest
 from tandem.ranking.neighbours import WeightedCosine
 
 
@@ -34,6 +35,13 @@ def scores(ranker: object, known: Dataset) -> list[list[float]]:
 
 def test_words_are_as_near_as_their_vectors(three: Dataset, counting: CountingParams) -> None:
     assert scores(NearText(counting), three) == [[1, 0, 1], [0, 1, 0], [1, 0, 1]]
+
+
+def test_titles_are_as_near_as_their_ngrams(three: Dataset, counting: CountingParams) -> None:
+    grams = np.zeros((4, text.HASHES), np.float32)
+    grams[1:, :2] = [[1, 0], [0, 1], [0.6, 0.8]]
+    titled = replace(three, titles=sp.csr_array(grams))
+    assert scores(NearTitle(counting), titled) == pytest.approx(np.array([[1, 0, 0.6], [0, 1, 0.8], [0.6, 0.8, 1]]))
 
 
 def test_shared_levels_count_and_what_is_unknown_is_not_shared(three: Dataset, counting: CountingParams) -> None:
