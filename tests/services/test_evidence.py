@@ -15,7 +15,8 @@ from tandem.evaluation import cases
 from tandem.features import dataset, histories
 from tandem.params import BlendParams, CountingParams
 from tandem.privacy import pseudonyms
-from tandem.ranking.blend import Blend, Component
+from tandem.ranking.blend import Blend
+from tandem.ranking.component import Component
 from tandem.ranking.content import CosineOfLike
 
 from .conftest import AS_OF, FEATURES, event_table, product_table
