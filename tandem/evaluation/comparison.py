@@ -123,7 +123,7 @@ def decide(candidates: Sequence[Candidate], champion: Champion | None, rule: Rul
 
 def _best_of_test(candidates: Sequence[Candidate], rule: Rule) -> tuple[Candidate, list[str], list[Comparison]]:
     rivals = [c for c in candidates if c.kind == "counting"]
-    counting, learned = _best(rivals), _best([c for c in candidates if c.kind == "learned"])
+    counting, learned = _best(rivals, candidates), _best([c for c in candidates if c.kind == "learned"], candidates)
     if counting is None:
         raise ValueError("no counting ranker among the candidates: a learned one may not win unopposed")
     reasons = [_chosen(counting, rule)]
@@ -148,14 +148,14 @@ def _best_of_test(candidates: Sequence[Candidate], rule: Rule) -> tuple[Candidat
     return learned, [*reasons, f"{learned.name} is the winner{nowhere}."], [*found, *by_slice]
 
 
-def _by_slice(learned: Candidate, counting: Candidate, rule: Rule) -> list[Comparison]:
+def _by_slice(ours: Candidate, theirs: Candidate, rule: Rule) -> list[Comparison]:
     """Where there are enough cases."""
-    names = [name for name, test in learned.slices.items() if len(test) >= rule.min_cases]
+    names = [name for name, test in ours.slices.items() if len(test) >= rule.min_cases]
     surer = replace(rule, confidence=1 - (1 - rule.confidence) / max(len(names), 1))
     return [
         _compare(
-            replace(learned, test=learned.slices[name]),
-            replace(counting, test=counting.slices[name]),
+            replace(ours, test=ours.slices[name]),
+            replace(theirs, test=theirs.slices[name]),
             replace(surer, metric=f"{rule.metric} {name}"),
         )
         for name in names
@@ -180,11 +180,8 @@ def _with_new_products(
     found = _compare(replace(heir, test=ours), replace(winner, test=theirs), named)
     if found.worse:
         return winner, [f"{same}, but is worse on others: {_figures(found)}. {winner.name} stays the winner."], [found]
-    return (
-        heir,
-        [f"{same}, and is not worse on others: {_figures(found)}. It takes the place of {winner.name}."],
-        [found],
-    )
+    reason = f"{same}, and is not worse on others: {_figures(found)}. It takes the place of {winner.name}."
+    return heir, [reason], [found]
 
 
 def _against_champion(
@@ -236,9 +233,10 @@ def _is_refit(candidate: Candidate, champion: Champion) -> bool:
     return champion.recipe == candidate.anchor or candidate.recipe == champion.anchor
 
 
-def _best(candidates: Sequence[Candidate]) -> Candidate | None:
-    """Highest on validation; equals in order of name."""
-    return min(candidates, key=lambda c: (-c.validation, c.name), default=None)
+def _best(kind: Sequence[Candidate], candidates: Sequence[Candidate]) -> Candidate | None:
+    """Highest on validation; of equals what another candidate answers by, then in order of name."""
+    anchors = {c.anchor for c in candidates}
+    return min(kind, key=lambda c: (-c.validation, c.recipe not in anchors, c.name), default=None)
 
 
 def _compare(candidate: Candidate, against: Candidate | Champion, rule: Rule, name: str | None = None) -> Comparison:

@@ -66,7 +66,7 @@ class Setting:
 class HeldOut:
     """Cases on which settings are held against the anchor, as a whole and slice by slice.
 
-    The anchor is, of the rankers that count, the one with the best NDCG@10, of equals the first by name.
+    The anchor is, of the rankers that count, the one with the best NDCG@10, of equals the first.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class HeldOut:
     ) -> None:
         self.asked, self.ideal = asked, Ideal.of(asked.cases)
         ndcg = {name: self._ndcg(ranked) for name, ranked in counted.items()}
-        self.anchor = choose_best(lambda name: float(ndcg[name].mean()), sorted(ndcg))
+        self.anchor = choose_best(lambda name: float(ndcg[name].mean()), [*ndcg])
         self.reached = ndcg[self.anchor]
         self.slices = {name: of for name, of in sliced(asked.cases, baskets).items() if len(of.rows) >= slice_cases}
         self.by_slice = {name: of.judge(counted[self.anchor]) for name, of in self.slices.items()}

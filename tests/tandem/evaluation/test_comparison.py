@@ -126,6 +126,11 @@ def test_equals_on_validation_go_by_name_whatever_their_order() -> None:
     assert decide(pair, None, RULE).winner == decide(pair[::-1], None, RULE).winner == "a"
 
 
+def test_of_equals_on_validation_the_one_that_a_blend_answers_by_goes_first() -> None:
+    candidates = [*anchored(NONE), counting("cosine", 0.3)]  # as good as EASE, and before it by name
+    assert decide(candidates, None, RULE).winner == "blend"
+
+
 def test_without_networks_the_best_counting_ranker_wins() -> None:
     decision = decide([counting("popular", 0.1), counting("ease", 0.3)], None, RULE)
     assert (decision.winner, decision.comparisons) == ("ease", ())
