@@ -26,7 +26,8 @@ class BlendWithNetwork(Blend):
 
     kinds: ClassVar[Mapping[str, type[Ranker]]] = {
         **Blend.kinds,
-        **{kind.name: kind for kind in (*OF_BASKETS, *ONLY_ANCHORS)},
+        **{kind.name: kind for kind in ONLY_ANCHORS},
+        Association.name: Association,
     }
 
 
