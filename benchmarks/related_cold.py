@@ -32,7 +32,8 @@ from tandem.features.dataset import Dataset
 from tandem.features.demand import Demand
 from tandem.features.histories import Histories
 from tandem.params import BlendParams, CountingParams, NewcomerParams
-from tandem.ranking.blend import Blend, Component
+from tandem.ranking.blend import Blend
+from tandem.ranking.component import Component
 from tandem.ranking.content import CosineOfLike, NearText, NearTitle
 from tandem.ranking.newcomers import backtests, known_products
 from tandem.ranking.ranker import Ranker

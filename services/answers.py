@@ -16,6 +16,8 @@ from tandem.errors import TandemError
 from tandem.features import histories
 from tandem.features.histories import Histories
 from tandem.features.partners import Relation
+from tandem.ranking.base import CountingRanker
+from tandem.ranking.popularity import Popular
 
 BECAUSE = {
     KIND_CODE["purchase"]: "because you bought {}",
@@ -133,11 +135,20 @@ def _item(shelf: Shelf, pick: Pick, reason: str) -> Item:
 
 def _because(shelf: Shelf, history: Histories, pick: Pick, crowds: Mapping[int, NDArray[np.bool_]]) -> str:
     if not pick.why or (pick.why != pick.item and not crowds[pick.why][pick.item]):
-        return POPULAR_REASON["popular_7d"] if shelf.popular[0, pick.item] > 0 else f"ranked by {pick.source}"
+        return _unnamed(shelf, pick)
     name = "it" if pick.why == pick.item else shelf.catalogue.name(pick.why)
     kinds = set(history.kind[history.product == pick.why].tolist())
     telling = next((text for kind, text in BECAUSE.items() if kind in kinds), "because of {}")
     return telling.format(name)
+
+
+def _unnamed(shelf: Shelf, pick: Pick) -> str:
+    """How the ranker placed a product for which no product of the history speaks, or none that may be named."""
+    ranker = shelf.release.ranker
+    if isinstance(ranker, Popular):
+        return "popular of all time"
+    by_demand = isinstance(ranker, CountingRanker) and not pick.why and shelf.popular[0, pick.item] > 0
+    return POPULAR_REASON["popular_7d"] if by_demand else f"ranked by {pick.source}"
 
 
 def _nobody(question: Recommend) -> str:

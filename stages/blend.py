@@ -17,13 +17,16 @@ from pathlib import Path
 from typing import Any
 
 from models.association.ranker import Association
-from models.blend import OF_BASKETS, BlendWithNetwork, components
+from models.blend import OF_BASKETS, ONLY_ANCHORS, BlendWithNetwork, components
 from models.rankers import RANKERS
 from stages import run
 from stages.releasing import Workshop
 from tandem import release
 from tandem.params import BlendParams, CountingParams, EvaluateParams
 from tandem.ranking.ranker import Ranker
+
+RELEASED = (*OF_BASKETS, *ONLY_ANCHORS)
+"""Rankers that an earlier stage made."""
 
 
 def main(
@@ -43,15 +46,15 @@ def main(
     trial, final = (workshop.with_vectors(window, vectors) for window in ("trial", "final"))
     network = release.read_manifest(trials / Association.name)["params"]
     parts = components(
-        lambda kind: _released(trials, kind) if kind in OF_BASKETS else kind(counting).fit(trial, validation)  # type: ignore[call-arg]
+        lambda kind: _released(trials, kind) if kind in RELEASED else kind(counting).fit(trial, validation)  # type: ignore[call-arg]
     )
     weighed = BlendWithNetwork(parts, params).weigh(trial, validation)
     sections = {"blend": params, "counting": counting}
     recipe = {name: of.model_dump(mode="json") for name, of in sections.items()} | {Association.name: network}
     workshop.write(trials / weighed.name, weighed, "trial", _facts(weighed, recipe))
     final_parts = [
-        replace(part, ranker=_released(releases, kind) if kind in OF_BASKETS else part.ranker.refit(final))
-        for part, kind in ((part, type(part.ranker)) for part in parts)
+        replace(part, ranker=_released(releases, kind) if kind in RELEASED else part.ranker.refit(final))
+        for part, kind in ((part, type(part.ranker)) for part in weighed.in_use)
     ]
     released = weighed.over(final_parts, final)
     workshop.write(releases / released.name, released, "final", _facts(released, recipe))

@@ -200,7 +200,14 @@ def _champion(
     question = exam.deciding
     result = judge(next(iter(exam.ask(found).values())), question.cases.truth, question.ideal, params.cutoffs)
     saw_test = pd.Timestamp(found.manifest["fit_until"]) > test_begins
-    return Champion(found.name, found.content_hash, recipe(found.manifest), result.by_case[metric], saw_test)
+    return Champion(
+        found.name,
+        found.content_hash,
+        recipe(found.manifest),
+        result.by_case[metric],
+        saw_test,
+        anchor_recipe(found.manifest),
+    )
 
 
 def _decide(
@@ -220,6 +227,7 @@ def _decide(
             float(chosen_on[name].by_case[promote.metric].mean()),
             judged_on.measured[name].by_case[promote.metric],
             {part: q.measured[name].by_case[promote.metric] for part, (_, q) in judged_on.slices.items()},
+            anchor_recipe(manifest),
         )
         for name, manifest in shipped.items()
     ]
@@ -230,6 +238,12 @@ def _decide(
 def recipe(manifest: dict[str, Any]) -> str:
     """Kind and params of a release: what stays when the same ranker is fitted on newer data."""
     return json.dumps({key: manifest[key] for key in ("kind", "params")}, sort_keys=True)
+
+
+def anchor_recipe(manifest: dict[str, Any]) -> str:
+    """Recipe of the counting ranker that answers by itself in a blend; empty where none does."""
+    anchor = manifest["choices"].get("anchor")
+    return recipe({"kind": anchor, "params": manifest["params"]["counting"]}) if anchor else ""
 
 
 def _section(

@@ -7,10 +7,15 @@
 3. On no slice of the test with enough cases it may be worse than the best counting ranker, the interval below 0;
    otherwise the counting ranker is the winner. Each of n slices has an interval of confidence 1 - (1 - c)/n
    (Bonferroni).
-4. The winner must beat the champion on the same cases in the same way, unless it is the champion's own recipe
-   fitted on newer data: that replaces it where it is not worse, the interval not wholly below 0
-   (docs/decisions/0005). Without a champion the winner is promoted; with equal content there is nothing to do.
-5. With fewer than `min_cases` nothing is beaten: the counting ranker is the winner, and a champion stays.
+4. A blend that answers by the counting winner wherever a basket held the product asked about takes its place, for it
+   knows more of other products: if on test the two differ on cases of such new products alone, and the blend is not
+   worse there, the interval not wholly below 0 (docs/decisions/0016). With few such cases nothing is judged.
+5. The winner must beat the champion on the same cases in the same way. Where it does not, the champion's own recipe
+   fitted on newer data replaces the champion, unless it is worse than the champion or, on the whole or on a slice,
+   than the winner (docs/decisions/0005). Without a champion the winner is promoted; with equal content there is nothing
+   to do.
+6. With fewer than `min_cases` nothing is beaten: the counting ranker is the winner, and of a champion only the recipe
+   on newer data takes the place.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tandem.evaluation.significance import Interval, difference
+from tandem.evaluation.slices import OF_NEW
 
 Kind = Literal["learned", "counting"]
 
@@ -36,6 +42,7 @@ class Candidate:
     validation: float  # mean over validation cases
     test: NDArray[np.float64]  # (cases,) protocol B, the same cases in the same order for all
     slices: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)  # the same of each slice
+    anchor: str = ""  # recipe of the counting ranker by which it answers wherever baskets held what is asked about
 
 
 @dataclass(frozen=True)
@@ -47,6 +54,7 @@ class Champion:
     recipe: str
     test: NDArray[np.float64]
     saw_test: bool = False  # fitted on events of the test window: it has an advantage
+    anchor: str = ""  # as of a candidate
 
 
 @dataclass(frozen=True)
@@ -82,7 +90,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Decision:
-    """The winner, whether it becomes champion, and why in sentences."""
+    """The winner or the champion's recipe that goes before it, whether it becomes champion, and why in sentences."""
 
     winner: str
     content_hash: str
@@ -99,22 +107,23 @@ def decide(candidates: Sequence[Candidate], champion: Champion | None, rule: Rul
     Raises:
         ValueError: no counting ranker among the candidates, or cases that differ.
     """
-    winner, reasons, comparisons = _winner(candidates, rule)
-    promote, more, against = _against_champion(winner, champion, rule)
+    best, reasons, found = _best_of_test(candidates, rule)
+    winner, place, of_new = _with_new_products(best, candidates, rule)
+    chosen, promote, more, against = _against_champion(winner, candidates, champion, rule)
     return Decision(
-        winner.name,
-        winner.content_hash,
-        winner.kind,
+        chosen.name,
+        chosen.content_hash,
+        chosen.kind,
         promote,
         {"name": champion.name, "content_hash": champion.content_hash} if champion else None,
-        (*reasons, *more),
-        (*comparisons, *against),
+        (*reasons, *place, *more),
+        (*found, *of_new, *against),
     )
 
 
-def _winner(candidates: Sequence[Candidate], rule: Rule) -> tuple[Candidate, list[str], list[Comparison]]:
+def _best_of_test(candidates: Sequence[Candidate], rule: Rule) -> tuple[Candidate, list[str], list[Comparison]]:
     rivals = [c for c in candidates if c.kind == "counting"]
-    counting, learned = _best(rivals), _best([c for c in candidates if c.kind == "learned"])
+    counting, learned = _best(rivals, candidates), _best([c for c in candidates if c.kind == "learned"], candidates)
     if counting is None:
         raise ValueError("no counting ranker among the candidates: a learned one may not win unopposed")
     reasons = [_chosen(counting, rule)]
@@ -139,50 +148,95 @@ def _winner(candidates: Sequence[Candidate], rule: Rule) -> tuple[Candidate, lis
     return learned, [*reasons, f"{learned.name} is the winner{nowhere}."], [*found, *by_slice]
 
 
-def _by_slice(learned: Candidate, counting: Candidate, rule: Rule) -> list[Comparison]:
+def _by_slice(ours: Candidate, theirs: Candidate, rule: Rule) -> list[Comparison]:
     """Where there are enough cases."""
-    names = [name for name, test in learned.slices.items() if len(test) >= rule.min_cases]
+    names = [name for name, test in ours.slices.items() if len(test) >= rule.min_cases]
     surer = replace(rule, confidence=1 - (1 - rule.confidence) / max(len(names), 1))
     return [
         _compare(
-            replace(learned, test=learned.slices[name]),
-            replace(counting, test=counting.slices[name]),
+            replace(ours, test=ours.slices[name]),
+            replace(theirs, test=theirs.slices[name]),
             replace(surer, metric=f"{rule.metric} {name}"),
         )
         for name in names
     ]
 
 
+def _with_new_products(
+    winner: Candidate, candidates: Sequence[Candidate], rule: Rule
+) -> tuple[Candidate, list[str], list[Comparison]]:
+    """What answers by the winner where baskets held the product asked about, unless it is worse where none did."""
+    heir = next((c for c in candidates if c.anchor == winner.recipe), None)
+    if heir is None:
+        return winner, [], []
+    ours, theirs = (of.slices.get(OF_NEW, np.zeros(0)) for of in (heir, winner))
+    same = f"{heir.name} answers by {winner.name} wherever a basket held the product asked about"
+    if known := np.count_nonzero(heir.test != winner.test) - np.count_nonzero(ours != theirs):
+        return winner, [f"{same}, but differs from it on {known} such test cases: {winner.name} stays the winner."], []
+    if len(ours) < rule.min_cases:
+        few = f"only {len(ours)} test cases ask about others, fewer than `promote.min_cases` = {rule.min_cases}"
+        return heir, [f"{same}; {few}: too few to tell how well. It takes the place of {winner.name}."], []
+    named = replace(rule, metric=f"{rule.metric} {OF_NEW}")
+    found = _compare(replace(heir, test=ours), replace(winner, test=theirs), named)
+    if found.worse:
+        return winner, [f"{same}, but is worse on others: {_figures(found)}. {winner.name} stays the winner."], [found]
+    reason = f"{same}, and is not worse on others: {_figures(found)}. It takes the place of {winner.name}."
+    return heir, [reason], [found]
+
+
 def _against_champion(
-    winner: Candidate, champion: Champion | None, rule: Rule
-) -> tuple[bool, list[str], list[Comparison]]:
-    few = len(winner.test) < rule.min_cases
+    winner: Candidate, candidates: Sequence[Candidate], champion: Champion | None, rule: Rule
+) -> tuple[Candidate, bool, list[str], list[Comparison]]:
+    few = f"{_few(winner, rule)} " if len(winner.test) < rule.min_cases else ""
     if champion is None:
-        first = f"There is no champion yet: {winner.name} is promoted."
-        return True, [f"{_few(winner, rule)} {first} It is best on validation." if few else first], []
+        alone = " Validation alone speaks for it." if few else ""
+        return winner, True, [f"{few}There is no champion yet: {winner.name} is promoted.{alone}"], []
     if champion.content_hash == winner.content_hash:
-        return False, [f"The champion is this very release of {winner.name}: nothing to do."], []
+        return winner, False, [f"The champion is this very release of {winner.name}: nothing to do."], []
     found = _compare(winner, champion, rule, f"champion {champion.name}")
     reasons = [_sentence(found)]
     if champion.saw_test:
         reasons.append("The champion was fitted on events of the test window: it has an advantage here.")
-    promote, verdict = _verdict(winner, champion, found, rule)
-    return promote, [*reasons, verdict], [found]
+    if found.better and not few:
+        return winner, True, [*reasons, f"{winner.name} is promoted."], [found]
+    if few:
+        reasons.append(f"{few}No other recipe replaces a champion.")
+    chosen, promote, verdict = _refit(winner, candidates, champion, rule)
+    return chosen, promote, [*reasons, verdict], [found]
 
 
-def _verdict(winner: Candidate, champion: Champion, found: Comparison, rule: Rule) -> tuple[bool, str]:
-    if len(winner.test) < rule.min_cases:
-        return False, f"{_few(winner, rule)} {winner.name} is not promoted: the champion stays."
-    if winner.recipe == champion.recipe and not found.worse:
-        return True, f"{winner.name} is the champion's recipe on newer data and not worse: it is promoted."
-    if found.better:
-        return True, f"{winner.name} is promoted."
-    return False, f"{winner.name} is not promoted: the champion stays."
+def _refit(
+    winner: Candidate, candidates: Sequence[Candidate], champion: Champion, rule: Rule
+) -> tuple[Candidate, bool, str]:
+    """The champion's recipe on newer data, where it is worse neither than the champion nor than the winner.
+
+    The winner goes first and what only counts for the champion last, for it knows less of new products.
+    """
+    refits = [c for c in candidates if _is_refit(c, champion)]
+    for refit in sorted(refits, key=lambda c: (c.recipe == champion.anchor, c is not winner, c.kind == "counting")):
+        if refit.content_hash == champion.content_hash:
+            return refit, False, f"The champion is {refit.name} on the newest data: it stays."
+        against = (_compare(refit, champion, rule), _compare(refit, winner, rule), *_by_slice(refit, winner, rule))
+        if not any(found.worse for found in against):
+            return refit, True, f"{refit.name} is the champion's recipe on newer data and not worse: it is promoted."
+    return winner, False, "The champion stays."
 
 
-def _best(candidates: Sequence[Candidate]) -> Candidate | None:
-    """Highest on validation; equals in order of name."""
-    return min(candidates, key=lambda c: (-c.validation, c.name), default=None)
+def _is_refit(candidate: Candidate, champion: Champion) -> bool:
+    """Whether it answers as the champion does, on newer data.
+
+    Recipes are equal, or one answers by the other where baskets held what is asked about. But the weights of a champion
+    that answers by a ranker that counts never had to win: with weights its recipe is no refit.
+    """
+    if candidate.recipe == champion.recipe:
+        return bool(candidate.anchor) or not champion.anchor
+    return champion.recipe == candidate.anchor or candidate.recipe == champion.anchor
+
+
+def _best(kind: Sequence[Candidate], candidates: Sequence[Candidate]) -> Candidate | None:
+    """Highest on validation; of equals what another candidate answers by, then in order of name."""
+    anchors = {c.anchor for c in candidates}
+    return min(kind, key=lambda c: (-c.validation, c.recipe not in anchors, c.name), default=None)
 
 
 def _compare(candidate: Candidate, against: Candidate | Champion, rule: Rule, name: str | None = None) -> Comparison:

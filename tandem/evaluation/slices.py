@@ -13,6 +13,9 @@ PLACES = 20
 """Of a ranking that is judged by slice."""
 
 SLICES = ("head", "middle", "tail", "cold")
+OF_NEW = "of cold"
+"""The part of the cases that ask about products that no basket held."""
+
 HEAD, MIDDLE = 0.5, 0.8
 """Share of all sales that the head has, and that head and middle have together."""
 

@@ -10,15 +10,16 @@ new within the dataset (`newcomers.py`), or, where these are too few, from cases
 weigh log counts of j's company: how often any product would stand beside j by chance.
 
 The weights are those of a conditional logit (`logit.py`) of the gains among the best candidates of each component. The
-anchor, of the components that count baskets the best on validation, goes almost free of its penalty. On no slice of
-popularity the blend is to be worse than it; where it gains nothing, the anchor answers by itself (`protection.py`).
+anchor is, of the components that count, weighed or not, the best on validation; if weighed, it goes almost free of the
+penalty. On no slice of popularity the blend is to be worse than it; where it gains nothing, the anchor answers by
+itself (`protection.py`), and what else knows products by their baskets is left out.
 """
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import ClassVar, Protocol, Self, runtime_checkable
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +34,7 @@ from tandem.features.demand import Demand
 from tandem.features.histories import DAY_US, Histories
 from tandem.params import BlendParams
 from tandem.ranking.base import CountingRanker
+from tandem.ranking.component import Component
 from tandem.ranking.content import CosineOfLike, NearPicture, NearText, NearTitle, SameBrand, SameCategory
 from tandem.ranking.ease import BasketEase
 from tandem.ranking.logit import Choices, Weights, fit_weights
@@ -50,50 +52,6 @@ NO_CASES = (
     "a blend learns its weights from products that were bought together in the validation window, and there are none: "
     "lower `evaluate.related_min_count`, or widen `split.validation_days`"
 )
-
-
-@runtime_checkable
-class Timeless(Ranker, Protocol):
-    """A ranker that can leave out what recent demand adds to its scores."""
-
-    def without_recent(self, histories: Histories, demand: Demand) -> NDArray[np.float32]:
-        """(users, products) the scores without it."""
-        ...
-
-
-@dataclass(frozen=True)
-class Component:
-    """A ranker as a blend reads it; a score of 0, of logs one that is not above 0, says that it knows nothing.
-
-    Rankers that can are read without recent demand, which has columns of its own; a trend is part of the ranker.
-    """
-
-    ranker: Ranker
-    logs: bool = True  # the score's log counts
-    of_content: bool = False  # it needs no basket that held the product asked about
-
-    @property
-    def name(self) -> str:
-        """The ranker's."""
-        return self.ranker.name
-
-    def fit(self, dataset: Dataset, validation: Cases) -> "Component":
-        """With a ranker that made its choices on validation."""
-        return Component(self.ranker.fit(dataset, validation), self.logs, self.of_content)
-
-    def refit(self, dataset: Dataset) -> "Component":
-        """With a ranker of the same choices."""
-        return Component(self.ranker.refit(dataset), self.logs, self.of_content)
-
-    def read(self, histories: Histories, demand: Demand) -> NDArray[np.float32]:
-        """(users, products) the scores."""
-        ranker = self.ranker
-        return (ranker.without_recent if isinstance(ranker, Timeless) else ranker.scores)(histories, demand)
-
-    def columns(self, scores: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """The scores or their logs, 0 where nothing is known, and 1 there."""
-        known = scores > 0 if self.logs else scores != 0
-        return np.log(scores, where=known, out=np.zeros_like(scores)) if self.logs else scores, _as_float(~known)
 
 
 class Blend:
@@ -116,6 +74,14 @@ class Blend:
         self.learned: dict[str, NDArray] = {}
         self.weights: dict[str, Weights] = {}  # "warm" and "cold"
         self.usual = (0.0, 1.0)  # mean and deviation of log(1 + baskets) over the cases with baskets
+
+    @property
+    def in_use(self) -> tuple[Component, ...]:
+        """The components that answers come from: an anchor that answers by itself, or what is weighed; and content."""
+        anchor = self.weights["warm"].anchor
+        return tuple(
+            part for part in self.components if part.of_content or (part.name == anchor if anchor else part.weighed)
+        )
 
     def fit(self, dataset: Dataset, validation: Cases | None = None) -> Self:
         """Fit the components, then learn the weights from validation.
@@ -148,11 +114,11 @@ class Blend:
         return self
 
     def refit(self, dataset: Dataset) -> Self:
-        """A new blend: components learned from `dataset` with their choices, under the weights of `over`."""
-        return self.over([component.refit(dataset) for component in self.components], dataset)
+        """A new blend: components in use learned from `dataset` with their choices, under the weights of `over`."""
+        return self.over([component.refit(dataset) for component in self.in_use], dataset)
 
     def over(self, components: Sequence[Component], dataset: Dataset) -> Self:
-        """A new blend with these weights, over the same components as they learned from `dataset`.
+        """A new blend with these weights, over the components in use as they learned from `dataset`.
 
         Weights of products without baskets are learned again, their penalty too, where `dataset` has the newcomers.
         """
@@ -183,7 +149,7 @@ class Blend:
         reasons = np.zeros(items.shape, np.int32)
         anchor = self.weights["warm"].anchor
         anchored = (self._evidence(histories) > 0)[:, None] & bool(anchor)
-        for component in self.components:
+        for component in self.in_use:
             asked = (reasons == 0) & (~anchored | (component.name == anchor))
             if asked.any():
                 reasons = np.where(asked, component.ranker.because(histories, items), reasons)
@@ -196,13 +162,13 @@ class Blend:
         return np.concatenate([np.zeros(0, np.int32), *like])
 
     def save(self, folder: Path) -> None:
-        """Write blend.json, blend.npz and a folder for each component."""
+        """Write blend.json, blend.npz and a folder for each component in use."""
         arrays = {f"{of}_{name}": value for of, weights in self.weights.items() for name, value in _arrays(weights)}
         files.write_arrays(folder / "blend.npz", usual=np.array(self.usual), **arrays, **self.learned)
-        told = [{"name": part.name, "logs": part.logs, "of_content": part.of_content} for part in self.components]
+        told = [{"name": part.name, "logs": part.logs, "of_content": part.of_content} for part in self.in_use]
         params = self.params.model_dump(mode="json")
         files.write_json({"params": params, "components": told}, folder / "blend.json")
-        for part in self.components:
+        for part in self.in_use:
             (folder / part.name).mkdir()
             part.ranker.save(folder / part.name)
 
@@ -238,7 +204,7 @@ class Blend:
         spans = self.params.demand_days
         of_product = [*(f"demand_{days}d" for days in spans), "baskets", "age"]
         of_product += [*(f"company_{days}d" for days in spans), "company"] if cold else []
-        parts = [part.name for part in self.components if part.of_content or not cold]
+        parts = [part.name for part in self._read_of(cold)]
         return [name for part in (*parts, *of_product) for name in (part, f"no_{part}")]
 
     def _of(self, histories: Histories, demand: Demand, cold: bool) -> NDArray[np.float32]:
@@ -268,7 +234,10 @@ class Blend:
         return (self._evidence(histories) - self.usual[0]) / self.usual[1]
 
     def _read(self, histories: Histories, demand: Demand, cold: bool) -> list[tuple[Component, NDArray[np.float32]]]:
-        return [(c, c.read(histories, demand)) for c in self.components if c.of_content or not cold]
+        return [(c, c.read(histories, demand)) for c in self._read_of(cold)]
+
+    def _read_of(self, cold: bool) -> list[Component]:
+        return [c for c in self.components if c.of_content or (c.weighed and not cold)]
 
     def _columns(
         self, read: list[tuple[Component, NDArray[np.float32]]], demand: Demand, cold: bool
@@ -282,7 +251,7 @@ class Blend:
         company = self.learned["company"] if cold else ()
         for amount in (*spans, self.learned["baskets"], np.where(met, age_days, 0.0), *company):
             yield np.log1p(amount, dtype=np.float32)[None]
-            yield _as_float(amount == 0)[None]
+            yield (amount == 0).astype(np.float32)[None]
 
     def newcomers(self, dataset: Dataset) -> Iterable[tuple[Dataset, Cases]]:
         """Earlier moments of the dataset, each with the cases of products that were new then."""
@@ -402,7 +371,3 @@ def _at(
     """(pairs, columns)."""
     found = [column[rows if len(column) > 1 else np.zeros_like(rows), products] for column in columns]
     return np.stack(found, axis=1)
-
-
-def _as_float(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
-    return mask.astype(np.float32)

@@ -66,7 +66,7 @@ class Setting:
 class HeldOut:
     """Cases on which settings are held against the anchor, as a whole and slice by slice.
 
-    The anchor is, of the rankers that count, the one with the best NDCG@10.
+    The anchor is, of the rankers that count, the one with the best NDCG@10, of equals the first.
     """
 
     def __init__(
@@ -106,14 +106,14 @@ def protected(
 
     Args:
         counted: (cases, PLACES) the ranking of each component that counts, by its name.
-        columns: names of the columns; those of a component are its name and `no_` and its name.
+        columns: names of the columns; those of a component that is weighed are its name and `no_` and its name.
         baskets: (products,) as in `slices.of_popularity`.
     """
     held = HeldOut(asked, counted, baskets, params.slice_cases)
     if len(asked.cases) < params.slice_cases:
         return _alone(held.anchor, len(columns), f"{len(asked.cases)} cases are too few to tell")
     scaled = Scaled.of(asked.choices, by_known=True)
-    free = columns.index(held.anchor), columns.index(f"no_{held.anchor}")
+    free = [place for place, name in enumerate(columns) if name in (held.anchor, f"no_{held.anchor}")]
     least = choose_l2(scaled.choices, params.l2, params.folds, params.choosing_cases, free)
     part = of_popularity(baskets)[asked.product]
     starts = [np.zeros(scaled.choices.columns.shape[1])] * min(params.folds, len(asked.choices))

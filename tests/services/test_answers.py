@@ -179,6 +179,33 @@ def test_a_product_of_the_history_itself_is_called_it(counting_shelves: dict[str
     assert [(item.product_id, item.reason) for item in answer.items] == [("tea", "because you bought it")]
 
 
+@pytest.mark.parametrize(
+    ("counting_shelves", "reasons"),
+    [
+        # taken ever: cable 3, phone-a 3, all others but tea and cup, which one order holds, twice
+        ("popular", dict.fromkeys(("cable", "phone-a", "case-a", "case-b", "phone-b"), "popular of all time")),
+        (
+            "popular_7d",
+            dict.fromkeys(("cable", "phone-a", "case-a", "case-b", "phone-b"), "popular in the last 7 days"),
+        ),
+        # with phone-a went case-a twice and the cable once; then the others come in order of recent demand
+        (
+            "itemknn",
+            dict.fromkeys(("case-a", "cable"), "because you looked at Phone A")
+            | dict.fromkeys(("case-b", "phone-b"), "popular in the last 7 days"),
+        ),
+    ],
+    indirect=["counting_shelves"],
+)
+def test_a_reason_is_true_of_the_ranker_that_placed_the_product(
+    counting_shelves: dict[str, Shelf], reasons: dict[str, str]
+) -> None:
+    shop = counting_shelves["recommend"]
+    items = answers.recommend(shop, Recommend(events=[event("phone-a")], k=5), None).items
+    told = {item.product_id: item.reason for item in items if item.source == shop.release.name}
+    assert {product: told.get(product) for product in reasons} == reasons
+
+
 def test_every_ranker_that_counts_can_serve(counting_shelves: dict[str, Shelf]) -> None:
     times = "1970-01-01T00:00:00+00:00", "2026-06-30T12:00:00+00:00", "9999-12-31T23:59:59+00:00"
     events = [

@@ -13,19 +13,25 @@ from services.shelf import Shelf
 from tandem import release
 from tandem.evaluation import cases
 from tandem.features import dataset, histories
-from tandem.params import BlendParams, CountingParams
+from tandem.params import BlendParams, CountingParams, PrivacyParams
 from tandem.privacy import pseudonyms
-from tandem.ranking.blend import Blend, Component
+from tandem.ranking.blend import Blend
+from tandem.ranking.component import Component
 from tandem.ranking.content import CosineOfLike
+from tandem.ranking.neighbours import CoCount
 
 from .conftest import AS_OF, FEATURES, event_table, product_table
+
+
+def needing(found: Shelf, users: int) -> Shelf:
+    return dataclasses.replace(found, evidence=dataclasses.replace(found.evidence, min_users=users))
 
 
 @pytest.fixture
 def strict(serving: Path, key: bytes, rankers: dict) -> Shelf:
     """The shop, where an association needs two users: phones and their cases have them, cables do not."""
     found = shelf.load(serving, "related", pseudonyms.key_id(key), rankers)
-    return dataclasses.replace(found, evidence=dataclasses.replace(found.evidence, min_users=2))
+    return needing(found, 2)
 
 
 def test_users_who_took_both_are_counted_once_each_and_unknown_ones_not_at_all(strict: Shelf) -> None:
@@ -67,7 +73,7 @@ def test_a_recommendation_names_no_product_that_few_took_with_it(shop: Shelf, st
         return next(item.reason for item in answer.items if item.product_id == "cable")
 
     assert reason(shop) == "because you bought Phone A"
-    assert reason(strict) == "popular in the last 7 days"
+    assert reason(strict) == "ranked by together"  # not that it is popular, for that is not why it stands there
 
 
 def test_the_bound_and_the_kinds_come_from_the_releases_manifest(strict: Shelf) -> None:
@@ -107,7 +113,10 @@ def test_a_substitute_needs_users_behind_its_counts(shop: Shelf, strict: Shelf) 
 
 @pytest.fixture
 def newcomer(tmp_path: Path, root: Path, key: bytes) -> Shelf:
-    """The shop with a cup that nobody bought, described like the first phone; an association needs two users."""
+    """The shop with a cup that nobody bought, described like the first phone; an association needs two users.
+
+    With so few cases the blend answers by the count for every product that a basket held.
+    """
     events = event_table()[lambda table: table["product_id"] != "cup"]
     known = dataset.build(events, product_table(), AS_OF, FEATURES.model_copy(update={"new_products": True}))
     words = np.eye(len(known.vocabulary.ids) + 1, dtype=np.float32)
@@ -115,8 +124,10 @@ def newcomer(tmp_path: Path, root: Path, key: bytes) -> Shelf:
     words[cup] = words[phone]
     known = dataclasses.replace(known, products=dataclasses.replace(known.products, text=words))
     later = cases.of_baskets(known.baskets.content, known.demand, min_count=1)
-    like = Component(CosineOfLike(CountingParams.read(root / "params.yaml")), of_content=True)
-    blend = Blend([like], BlendParams.read(root / "params.yaml")).fit(known, later)
+    counting = CountingParams.read(root / "params.yaml")
+    parts = [Component(CoCount(counting)), Component(CosineOfLike(counting), of_content=True)]
+    blend = Blend(parts, BlendParams.read(root / "params.yaml")).fit(known, later)
+    assert blend.weights["warm"].anchor == "co_count"
     state = histories.encode(events, known.vocabulary, AS_OF), known.demand
     facts = {"data_hash": "d" * 64, "tasks": ["related"], "key_id": pseudonyms.key_id(key), "min_users": 2}
     release.write(tmp_path / "related", blend, known.vocabulary, product_table(), state, facts | {"kind": "blend"})
@@ -132,6 +143,31 @@ def test_a_product_without_baskets_goes_with_what_enough_users_took_with_its_lik
         assert {item.product_id for item in items} > {"case-a", "cable"}
         return {item.product_id: item.reason for item in items if item.reason.startswith("goes with")}
 
-    unbound = dataclasses.replace(newcomer, evidence=dataclasses.replace(newcomer.evidence, min_users=1))
+    unbound = needing(newcomer, 1)
     assert told(newcomer) == {"case-a": "goes with products like Cup"}  # one user alone took the phone and the cable
     assert told(unbound) == dict.fromkeys(("case-a", "cable"), "goes with products like Cup")
+
+
+def test_a_blend_that_answers_by_what_counts_tells_no_more_of_products_with_baskets(
+    newcomer: Shelf, shop: Shelf, strict: Shelf
+) -> None:
+    """`shop` and `strict` count together what the blend's anchor counts."""
+
+    def told(found: Shelf) -> list[tuple[str, str]]:
+        items = answers.related(found, Related(product_id="phone-a", k=6)).items
+        return [(item.product_id, item.reason) for item in items if item.source == found.release.name]
+
+    assert told(needing(newcomer, 1)) == told(shop) == [("case-a", "goes with Phone A"), ("cable", "goes with Phone A")]
+    assert told(newcomer) == told(strict) == [("case-a", "goes with Phone A")]
+
+
+def test_by_default_nothing_is_told_in_a_shop_where_no_two_products_have_five_users(
+    newcomer: Shelf, root: Path
+) -> None:
+    """At most three took a product; by its like a new one is ranked, and by popular products answered."""
+    default = needing(newcomer, PrivacyParams.read(root / "params.yaml").min_users)
+    for product in newcomer.catalogue.index:
+        answer = answers.related(default, Related(product_id=product, k=6))
+        assert {item.source for item in answer.items} <= {"popular_7d", "popular_60d"}
+        assert not any("goes with" in item.reason for item in answer.items)
+    assert answers.related(needing(newcomer, 1), Related(product_id="cup")).items[0].source == "blend"

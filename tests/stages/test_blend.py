@@ -133,6 +133,38 @@ def test_it_is_evaluated_beside_the_others_slice_by_slice_and_finds_the_planted_
     assert mean / related["cases"] == pytest.approx(related["rankers"]["blend"]["ndcg_at_10"]["mean"])
 
 
+def test_where_cases_are_few_the_best_that_counts_answers_and_the_blend_takes_its_place(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of known products it tells what that ranker does, of new ones more. It follows that ranker as champion, too."""
+    shutil.copytree(home, tmp_path / "shop")
+    monkeypatch.chdir(tmp_path / "shop")
+    params, data = yaml.safe_load(Path("params.yaml").read_text()), Path("data")
+    params["blend"]["slice_cases"] = 1000
+    Path("params.yaml").write_text(yaml.safe_dump(params))
+    blend.main(*_inputs(data), data / "trials", data / "releases")
+    decision = _decided(data, Path("none"))
+    shipped = release.read(data / "releases" / "blend", RANKERS)
+    anchor = shipped.manifest["choices"]["anchor"]
+    assert any(f"Of the counting rankers, {anchor} is best on validation" in reason for reason in decision["reasons"])
+    assert (decision["winner"], decision["promote"]) == ("blend", True)
+    assert evaluate.anchor_recipe(shipped.manifest) == evaluate.recipe(
+        release.read_manifest(data / "releases" / "counting" / anchor)
+    )
+    kept = {path.name for path in (shipped.folder / "ranker").iterdir() if path.is_dir()}
+    assert kept == {anchor, "cosine_of_like", "near_text", "near_picture", "same_category", "same_brand"}
+    for champion in (data / "trials" / "blend", data / "trials" / "counting" / anchor):
+        shutil.copytree(champion, Path("champions") / champion.name / "related")
+        decision = _decided(data, Path("champions") / champion.name)
+        assert (decision["winner"], decision["champion"]["name"]) == ("blend", champion.name)
+        assert "blend is the champion's recipe on newer data" in decision["reasons"][-1]
+
+
+def _decided(data: Path, champions: Path) -> dict:
+    evaluate.main(data / "trials", data / "releases", champions, data / "splits", data / "features", Path("out"))
+    return dict(files.read_json(Path("out/evaluation.json"))["tasks"]["related"]["decision"])
+
+
 def test_without_the_network_the_stage_says_what_is_missing(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

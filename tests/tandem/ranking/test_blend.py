@@ -14,7 +14,8 @@ from tandem.evaluation.cases import Cases
 from tandem.features import histories
 from tandem.features.dataset import Dataset
 from tandem.params import BlendParams, CountingParams, NewcomerParams
-from tandem.ranking.blend import Blend, Component
+from tandem.ranking.blend import Blend
+from tandem.ranking.component import Component
 from tandem.ranking.content import CosineOfLike, NearText
 from tandem.ranking.ease import BasketEase
 from tandem.ranking.neighbours import CoCount, ItemToItem, WeightedCosine, WeightedCosineTrend
@@ -178,6 +179,36 @@ def test_the_component_that_counts_best_is_the_anchor(families: Dataset, countin
         assert made.weights["warm"].anchor == ("co_count" if second is counting else "weighted_cosine")
 
 
+def test_a_ranker_that_is_not_weighed_can_be_the_anchor_and_then_alone_is_kept_beside_content(
+    families: Dataset, counting: CountingParams, tmp_path: Path
+) -> None:
+    """Weighted cosine keeps one neighbour of each product; the count, which knows the family, has no columns."""
+    weighed, content = Component(WeightedCosine(counting.model_copy(update={"neighbours": 1}))), parts(counting)[2]
+    made = Blend([weighed, Component(CoCount(counting), weighed=False), content], PARAMS)
+    made.fit(families, of_family(families))
+    assert not any("co_count" in name for name in made.column_names(cold=False))
+    assert made.weights["warm"].anchor == "co_count"
+    made.save(tmp_path)
+    assert {path.name for path in tmp_path.iterdir() if path.is_dir()} == {"co_count", "near_text"}
+    every, items = histories.of_products(np.arange(1, 25), 25, families.as_of_us), np.tile([[2, 3]], (24, 1))
+    again = Blend.load(tmp_path)
+    for other in (again, again.refit(families)):
+        assert np.array_equal(other.scores(every, families.demand), made.scores(every, families.demand))
+        assert np.array_equal(other.because(every, items), made.because(every, items))
+
+
+def test_a_ranker_that_is_not_weighed_is_left_out_of_a_blend_that_leads_it(
+    families: Dataset, counting: CountingParams
+) -> None:
+    narrow = counting.model_copy(update={"neighbours": 1})
+    without = blended(families, counting)
+    made = Blend([*parts(narrow), Component(BasketEase(narrow), weighed=False)], PARAMS)
+    made.fit(families, of_family(families))
+    assert [part.name for part in made.in_use] == [part.name for part in without.in_use]
+    every = histories.of_products(np.arange(1, 25), 25, families.as_of_us)
+    assert np.array_equal(made.scores(every, families.demand), without.scores(every, families.demand))
+
+
 def test_a_saved_blend_scores_as_before(families: Dataset, counting: CountingParams, tmp_path: Path) -> None:
     made = blended(families, counting)
     made.save(tmp_path)
@@ -207,7 +238,7 @@ def test_a_folder_with_a_component_that_nobody_knows_is_refused(
     class Narrow(Blend):
         kinds: ClassVar = {CoCount.name: CoCount}
 
-    Blend(parts(counting), PARAMS).fit(families, of_family(families)).save(tmp_path)
+    blended(families, counting).save(tmp_path)
     with pytest.raises(ReleaseError, match=r"near_text.*weighted_cosine.*none of \['co_count'\]"):
         Narrow.load(tmp_path)
 
