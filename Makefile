@@ -28,8 +28,8 @@ run: setup ## the whole path on SOURCE (default: the one in params.yaml) with ra
 	@tandem run $(if $(SOURCE),--source '$(SOURCE)') $(if $(RAW),--raw '$(RAW)')
 
 .PHONY: serve
-serve: setup ## serve what was deployed, on this machine only, until Ctrl-C
-	@tandem serve
+serve: setup ## serve what was deployed, on this machine only (port PORT, by default 3000), until Ctrl-C
+	@tandem serve $(if $(PORT),--port '$(PORT)')
 
 .PHONY: bento
 bento: setup ## build the deployable bento from what was deployed

@@ -1,6 +1,7 @@
 """BentoML: what is built and how it is started. The only place of the flows that calls it."""
 
 import contextlib
+import errno
 import logging
 import shutil
 import socket
@@ -75,7 +76,12 @@ def serving(tag: str, port: int | None = None) -> Iterator[str]:
 
 
 def serve(tag: str, port: int) -> int:
-    """Serve the bento `tag` on loopback in the foreground until it ends, and return its exit status."""
+    """Serve the bento `tag` on loopback in the foreground until it ends, and return its exit status.
+
+    Raises:
+        ServiceError: the port cannot be listened on.
+    """
+    _check_free(port)
     with _serve(tag, port) as process:
         return process.wait()
 
@@ -85,6 +91,21 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         return int(probe.getsockname()[1])
+
+
+def _check_free(port: int) -> None:
+    """Raise if the server could not listen on the port of loopback."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do: who left a moment ago is no bar
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            taken = error.errno == errno.EADDRINUSE
+            why = "is taken, perhaps by an earlier `tandem serve`" if taken else f"cannot be used ({error.strerror})"
+            other = free_port()
+            raise ServiceError(
+                f"port {port} of {HOST} {why}; choose another: `tandem serve --port {other}`, `make serve PORT={other}`"
+            ) from None
 
 
 def _serve(tag: str, port: int, **options: Any) -> AbstractContextManager[subprocess.Popen[str]]:

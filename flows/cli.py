@@ -42,7 +42,7 @@ app.command()(explain.explain)
 
 Source = Annotated[str | None, typer.Option(help="a file of sources/; default: the source in params.yaml")]
 Raw = Annotated[Path | None, typer.Option(help="the shop's export, a folder or one file; default: what came before")]
-Port = Annotated[int, typer.Option(help="port on loopback")]
+Port = Annotated[int, typer.Option(min=1, max=65535, help="port on loopback")]
 
 
 @app.callback()
