@@ -119,7 +119,7 @@ def write(
     }
     manifest["content_hash"] = _seal(folder, manifest)
     files.write_json(manifest, folder / MANIFEST)
-    log.info("release %s: %s, %d products", folder, manifest["content_hash"][:12], len(vocabulary.ids))
+    log.debug("release %s: %s, %d products", folder, manifest["content_hash"][:12], len(vocabulary.ids))
     return str(manifest["content_hash"])
 
 
