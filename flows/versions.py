@@ -29,7 +29,7 @@ ADVICE = (
 )
 CHATTER = (*ADVICE, "Updating lock file", "Generating lock file", "> python -m ")
 """How DVC's lines begin that tell nothing of the data."""
-NOISE = re.compile(r"WARNING: All log messages before absl|[IW]\d{4} \d+\.\d+ +\d+ \w+\.cc:")
+NOISE = re.compile(r"WARNING: All log messages before absl|[IW]\d{4} [\d:.]+ +\d+ \w+\.cc:")
 """Lines of TensorFlow that no setting of its turns off."""
 UNCHANGED = re.compile(r"(Stage )?'.+' didn't change, skipping$")
 SEPARATE = "reflink,hardlink,copy"
