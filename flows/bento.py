@@ -75,26 +75,12 @@ def serving(tag: str, port: int | None = None) -> Iterator[str]:
         yield address
 
 
-def serve(tag: str, port: int) -> int:
-    """Serve the bento `tag` on loopback in the foreground until it ends, and return its exit status.
+def check_free(port: int) -> None:
+    """Find out whether a server can listen on the port of loopback.
 
     Raises:
-        ServiceError: the port cannot be listened on.
+        ServiceError: it cannot; says why, and which port is free.
     """
-    _check_free(port)
-    with _serve(tag, port) as process:
-        return process.wait()
-
-
-def free_port() -> int:
-    """A port of loopback on which nothing listens."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
-
-
-def _check_free(port: int) -> None:
-    """Raise if the server could not listen on the port of loopback."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do: who left a moment ago is no bar
         try:
@@ -106,6 +92,19 @@ def _check_free(port: int) -> None:
             raise ServiceError(
                 f"port {port} of {HOST} {why}; choose another: `tandem serve --port {other}`, `make serve PORT={other}`"
             ) from None
+
+
+def serve(tag: str, port: int) -> int:
+    """Serve the bento `tag` on loopback in the foreground until it ends, and return its exit status."""
+    with _serve(tag, port) as process:
+        return process.wait()
+
+
+def free_port() -> int:
+    """A port of loopback on which nothing listens."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
 
 
 def _serve(tag: str, port: int, **options: Any) -> AbstractContextManager[subprocess.Popen[str]]:

@@ -132,6 +132,7 @@ def serve(port: Port = PORT) -> None:
     from tandem.settings import Settings
 
     deployment = present(Settings())
+    bento.check_free(port)
     typer.echo(f"{deployment.tag} on http://{bento.HOST}:{port} (OpenAPI page at /), Ctrl-C ends it")
     try:
         raise typer.Exit(bento.serve(deployment.tag, port))
