@@ -11,6 +11,7 @@ help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 .venv/installed: requirements.lock pyproject.toml
+	@test ! -L .venv || { echo ".venv is a symbolic link, and what it leads to would be emptied: remove the link"; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' \
 	  || { echo "Tandem needs Python 3.11; found $$($(PYTHON) --version 2>&1). Set PYTHON=/path/to/python3.11"; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
@@ -28,8 +29,8 @@ run: setup ## the whole path on SOURCE (default: the one in params.yaml) with ra
 	@tandem run $(if $(SOURCE),--source '$(SOURCE)') $(if $(RAW),--raw '$(RAW)')
 
 .PHONY: serve
-serve: setup ## serve what was deployed, on this machine only, until Ctrl-C
-	@tandem serve
+serve: setup ## serve what was deployed, on this machine only (port PORT, by default 3000), until Ctrl-C
+	@tandem serve $(if $(PORT),--port '$(PORT)')
 
 .PHONY: bento
 bento: setup ## build the deployable bento from what was deployed

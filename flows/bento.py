@@ -1,6 +1,7 @@
 """BentoML: what is built and how it is started. The only place of the flows that calls it."""
 
 import contextlib
+import errno
 import logging
 import shutil
 import socket
@@ -72,6 +73,25 @@ def serving(tag: str, port: int | None = None) -> Iterator[str]:
             output.seek(0)
             raise ServiceError(f"{tag} did not get ready in {START_S} s:\n{_tail(output.read())}")
         yield address
+
+
+def check_free(port: int) -> None:
+    """Find out whether a server can listen on the port of loopback.
+
+    Raises:
+        ServiceError: it cannot; says why, and which port is free.
+    """
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do: who left a moment ago is no bar
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            taken = error.errno == errno.EADDRINUSE
+            why = "is taken, perhaps by an earlier `tandem serve`" if taken else f"cannot be used ({error.strerror})"
+            other = free_port()
+            raise ServiceError(
+                f"port {port} of {HOST} {why}; choose another: `tandem serve --port {other}`, `make serve PORT={other}`"
+            ) from None
 
 
 def serve(tag: str, port: int) -> int:

@@ -42,21 +42,21 @@ app.command()(explain.explain)
 
 Source = Annotated[str | None, typer.Option(help="a file of sources/; default: the source in params.yaml")]
 Raw = Annotated[Path | None, typer.Option(help="the shop's export, a folder or one file; default: what came before")]
-Port = Annotated[int, typer.Option(help="port on loopback")]
+Port = Annotated[int, typer.Option(min=1, max=65535, help="port on loopback")]
 
 
 @app.callback()
 def _prepare() -> None:
     """Find which products belong together and what each customer wants next."""
     from flows import prepare
+    from stages import shown
 
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")  # errors are told here, once
     prepare()
-    shown = logging.StreamHandler(sys.stderr)
-    shown.setFormatter(logging.Formatter("%(message)s"))
+    handler = shown()
     for name in ("flows", "tandem"):
         logging.getLogger(name).setLevel(logging.INFO)
-        logging.getLogger(name).addHandler(shown)
+        logging.getLogger(name).addHandler(handler)
         logging.getLogger(name).propagate = False
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that children end as well
 
@@ -77,10 +77,7 @@ def run(source: Source = None, raw: Raw = None) -> None:
     typer.echo(f"\nPOST {first.path} {json.dumps(first.question)}")
     typer.echo(json.dumps(first.answer, indent=2, ensure_ascii=False))
     typer.echo("\n" + ", ".join(f"{name} {spent:.0f} s" for name, spent in seconds.items()))
-    typer.echo(
-        f"\nNext: `tandem serve` (or `make serve`) answers on http://127.0.0.1:{PORT}; `tandem report` shows the table "
-        "again;\n`dvc repro` runs what a change in params.yaml touches; `dvc plots show` draws the curves."
-    )
+    _summarise()
 
 
 @app.command()
@@ -98,6 +95,7 @@ def retrain() -> None:
 
     retrain()
     report()
+    _summarise()
 
 
 @app.command()
@@ -134,6 +132,7 @@ def serve(port: Port = PORT) -> None:
     from tandem.settings import Settings
 
     deployment = present(Settings())
+    bento.check_free(port)
     typer.echo(f"{deployment.tag} on http://{bento.HOST}:{port} (OpenAPI page at /), Ctrl-C ends it")
     try:
         raise typer.Exit(bento.serve(deployment.tag, port))
@@ -183,6 +182,14 @@ def demo(folder: Annotated[Path, typer.Argument(help="a folder that does not exi
         raise TandemError(f"{folder} exists; name a folder that does not")
     make_demo(folder / "raw", folder / "truth")
     typer.echo(f"wrote {folder / 'raw'} and {folder / 'truth'}")
+
+
+def _summarise() -> None:
+    """Print what all that came to."""
+    from flows import summary
+    from tandem.settings import Settings
+
+    typer.echo("\n" + "\n".join(summary.lines(Settings())))
 
 
 def _timed(seconds: dict[str, float], name: str, step: Callable[[], Result]) -> Result:

@@ -16,6 +16,7 @@ from typing import Any
 
 from flows import prepare
 from flows.registry import MODELS, Record, Registry, RegistryError, Version
+from stages import shown
 from tandem import files, release
 from tandem.errors import TandemError
 
@@ -145,7 +146,7 @@ def _git(*arguments: str) -> str | None:
 
 
 if __name__ == "__main__":
-    logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s")
+    logging.basicConfig(level=logging.INFO, handlers=[shown()])
     try:
         main()
     except TandemError as error:

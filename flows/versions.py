@@ -15,6 +15,7 @@ import psutil
 import yaml
 
 from flows import processes, remote
+from stages import WARNS
 from tandem.errors import TandemError
 from tandem.settings import Settings
 
@@ -26,6 +27,11 @@ ADVICE = (
     *("To track the changes with git", "\tgit add", "To enable auto staging", "\tdvc config", "Use `dvc push`"),
     "Having any troubles?",
 )
+CHATTER = (*ADVICE, "Updating lock file", "Generating lock file", "> python -m ")
+"""How DVC's lines begin that tell nothing of the data."""
+NOISE = re.compile(r"WARNING: All log messages before absl|[IW]\d{4} [\d:.]+ +\d+ \w+\.cc:")
+"""Lines of TensorFlow that no setting of its turns off."""
+UNCHANGED = re.compile(r"(Stage )?'.+' didn't change, skipping$")
 SEPARATE = "reflink,hardlink,copy"
 """How files that are never written again come out of the cache: without taking space where the disk can do so."""
 COLOUR = re.compile(r"\x1b\[[\d;]*m")
@@ -321,18 +327,26 @@ def _reaching() -> Iterator[None]:
 
 
 def _show(lines: Iterable[str]) -> tuple[list[str], list[str]]:
-    """Log lines as they come, but for those from a stage's `error:` on; all of them, and those held back."""
+    """Log lines as they come, but for those from a stage's `error:` on; all of them, and those held back.
+
+    Stages that did not change are counted.
+    """
+    unchanged = 0
     shown: list[str] = []
     held: list[str] = []
     for raw in lines:
         line = raw.rstrip()
-        if not line.strip() or line.startswith(ADVICE):
+        if not line.strip() or line.startswith(CHATTER) or NOISE.match(line):
             continue
-        if held or line.startswith("error: "):
+        if found := UNCHANGED.match(line):
+            unchanged += found[1] is not None
+        elif held or line.startswith("error: "):
             held.append(line)
         else:
-            log.info("%s", line)
+            log.log(logging.WARNING if line.startswith(WARNS) else logging.INFO, "%s", line.removeprefix(WARNS))
             shown.append(line)
+    if unchanged:
+        log.info("stages that did not change: %d", unchanged)
     return [*shown, *held], held
 
 

@@ -1,6 +1,7 @@
 """What training runs share: seeds, batches as `tf.data`, stopping on validation, curves."""
 
 import logging
+import time
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
@@ -16,6 +17,8 @@ from tandem.evaluation.metrics import mean_ndcg
 log = logging.getLogger(__name__)
 
 METRIC = "ndcg_at_10"
+PROGRESS_S = 30
+"""Between two lines about epochs."""
 
 
 def prepare(seed: int) -> None:
@@ -55,10 +58,33 @@ def fit(
     """Train the compiled network and return its curve: one row for each epoch, counted from 1."""
     steps = len(batches)
     done = network.fit(
-        stream(batches), epochs=epochs, steps_per_epoch=steps, verbose=0, shuffle=False, callbacks=callbacks
+        stream(batches), epochs=epochs, steps_per_epoch=steps, verbose=0, shuffle=False, callbacks=[*callbacks, Tell()]
     )
     columns = zip(*done.history.values(), strict=True)
     return [{"epoch": n, **dict(zip(done.history, values, strict=True))} for n, values in enumerate(columns, start=1)]
+
+
+class Tell(keras.callbacks.Callback):
+    """Logs what the last epoch reached, and on the way there an epoch every PROGRESS_S seconds; the last callback."""
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Nothing was told yet."""
+        self.line, self.told = "", time.monotonic()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Log a line if it is time for one."""
+        self.line = f"epoch {epoch + 1}: " + ", ".join(f"{name} {value:.4f}" for name, value in (logs or {}).items())
+        if time.monotonic() - self.told >= PROGRESS_S:
+            self._tell()
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        """Log the last line, unless it was."""
+        if self.line:
+            self._tell()
+
+    def _tell(self) -> None:
+        log.info("%s", self.line)
+        self.line, self.told = "", time.monotonic()
 
 
 class NothingToLearn(TandemError, ValueError):
@@ -73,11 +99,10 @@ class Validate(keras.callbacks.Callback):
         self.scores, self.cases = scores, cases
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Measure, and log one line."""
+        """Measure."""
         logs = {} if logs is None else logs
         if self.cases is not None:
             logs[METRIC] = mean_ndcg(self.scores(self.cases), self.cases, 10)
-        log.info("epoch %d: %s", epoch + 1, ", ".join(f"{name} {value:.4f}" for name, value in logs.items()))
 
 
 def callbacks(

@@ -23,10 +23,10 @@ class Evidence:
 
     @classmethod
     def of(cls, found: Release) -> "Evidence":
-        """The evidence in a release's histories; one made before `privacy.min_users` was known has no bound."""
+        """The evidence in a release's histories, and its bound."""
         kinds = tuple(found.manifest.get("target_kinds", schema.KINDS))
         taken = sp.csr_array(found.histories.seen(kinds))
-        return cls(taken, sp.csc_array(taken), int(found.manifest.get("min_users", 1)))
+        return cls(taken, sp.csc_array(taken), found.min_users)
 
     def users(self, item: int) -> NDArray[np.int64]:
         """(products,) how many users took both the product and `item`."""

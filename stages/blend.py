@@ -12,6 +12,7 @@ Params  blend                          tandem.params.BlendParams
         evaluate.related_min_count     tandem.params.EvaluateParams
 """
 
+import logging
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ from stages.releasing import Workshop
 from tandem import release
 from tandem.params import BlendParams, CountingParams, EvaluateParams
 from tandem.ranking.ranker import Ranker
+
+log = logging.getLogger(__name__)
 
 RELEASED = (*OF_BASKETS, *ONLY_ANCHORS)
 """Rankers that an earlier stage made."""
@@ -57,7 +60,8 @@ def main(
         for part, kind in ((part, type(part.ranker)) for part in weighed.in_use)
     ]
     released = weighed.over(final_parts, final)
-    workshop.write(releases / released.name, released, "final", _facts(released, recipe))
+    made = workshop.write(releases / released.name, released, "final", _facts(released, recipe))
+    log.info("%s: release %s", released.name, made[:12])
 
 
 def _facts(blend: BlendWithNetwork, recipe: dict[str, Any]) -> dict[str, Any]:

@@ -33,8 +33,10 @@ def main(
         facts = {"kind": name, "tasks": list(kind.tasks), "params": params.model_dump(mode="json"), "seed": None}
         facts["choices"] = trial.choices
         workshop.write(trials / name, trial, "trial", facts)
-        workshop.write(releases / name, trial.refit(workshop.final), "final", facts)
-        log.info("%s: %.1f s, choices %s", name, time.monotonic() - began, trial.choices or "none")
+        made = workshop.write(releases / name, trial.refit(workshop.final), "final", facts)
+        log.info(
+            "%s: release %s, %.1f s, choices %s", name, made[:12], time.monotonic() - began, trial.choices or "none"
+        )
 
 
 if __name__ == "__main__":

@@ -169,7 +169,7 @@ def sit(
         exams["A"].enter(trial, params.cutoffs)
     for shipped in ready(releases, task):
         exams["B"].enter(shipped, params.cutoffs)
-        log.info("%s: measured %s", task, shipped.name)
+    log.info("%s: measured %s", task, ", ".join(exams["B"].deciding.measured))
     if set(exams["A"].deciding.measured) != set(exams["B"].deciding.measured):
         raise EvaluationError(f"{trials} and {releases} do not hold the same rankers for {task}")
     return exams

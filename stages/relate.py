@@ -45,7 +45,8 @@ def main(features: Path, vectors: Path, relations: Path, report: Path) -> None:
     found = behaviour.find(final, learned, params)
     found.write(relations / "final" / "partners.npz")
     told["final"] = {name: _sizes(found, name) for name in PLACES}
-    log.info("wrote %s: %s", relations / "final" / "partners.npz", told["final"])
+    sizes = (f"{of['pairs']} pairs for {of['products']} products as {name}" for name, of in told["final"].items())
+    log.info("wrote %s: %s", relations / "final" / "partners.npz", ", ".join(sizes))
     files.write_json(told, report)
 
 

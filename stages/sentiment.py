@@ -32,7 +32,9 @@ def main(snapshot: Path, splits: Path, learned: Path, written: Path, report: Pat
     early = reviews[reviews["time"] < Cuts.read(splits / "cuts.json").validation]
     made = sentiment.fit(early, encoder.load(), SentimentParams.read())
     made.save(learned)
-    files.write(opinions.gather(reviews, made.tone(reviews)), written, schema.OPINIONS)
+    told = opinions.gather(reviews, made.tone(reviews))
+    files.write(told, written, schema.OPINIONS)
+    log.info("wrote %s: opinions of %d reviews", written, len(told))
     files.write_json(made.record, report)
 
 

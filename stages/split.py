@@ -6,6 +6,7 @@ Writes  data/splits/{train,validation,test}.parquet     tandem.data.schema.EVENT
 Params  split                                           tandem.params.SplitParams
 """
 
+import logging
 from pathlib import Path
 
 from stages import run
@@ -14,13 +15,17 @@ from tandem.data import schema
 from tandem.data.splits import cut_points, split_by_time
 from tandem.params import SplitParams
 
+log = logging.getLogger(__name__)
+
 
 def main(snapshot: Path, splits: Path) -> None:
     """Write the three parts and the moments between them."""
     params = SplitParams.read()
     events = files.read(snapshot / "events.parquet", schema.EVENTS)
-    for name, part in split_by_time(events, params).items():
+    parts = split_by_time(events, params)
+    for name, part in parts.items():
         files.write(part, splits / f"{name}.parquet", schema.EVENTS)
+    log.info("wrote %s: %s", splits, ", ".join(f"{name} {len(part):,} events" for name, part in parts.items()))
     cut_points(events, params).write(splits / "cuts.json")
 
 

@@ -62,8 +62,8 @@ def main(
     _write_curve(trial.curve, curve)
     log.info("%s: trial %.1f s, choices %s", kind.name, time.monotonic() - began, trial.choices)
     began = time.monotonic()
-    workshop.write(release_to, trial.refit(workshop.with_vectors("final", vectors)), "final", facts)
-    log.info("%s: release %.1f s", kind.name, time.monotonic() - began)
+    made = workshop.write(release_to, trial.refit(workshop.with_vectors("final", vectors)), "final", facts)
+    log.info("%s: release %s, %.1f s", kind.name, made[:12], time.monotonic() - began)
 
 
 def _write_curve(rows: list[dict[str, float]], path: Path) -> None:

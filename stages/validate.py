@@ -272,8 +272,10 @@ def _entry(verdict: Verdict, params: ValidateParams) -> dict[str, Any]:
 
 def _tell(verdicts: list[Verdict], skipped: list[Skipped], params: ValidateParams) -> None:
     log.info("%d of %d expectations hold", sum(v.holds for v in verdicts), len(verdicts))
-    for s in skipped:
-        log.info("skipped %s of %s: %s", s.name, s.table, s.reason)
+    for reason in dict.fromkeys(s.reason for s in skipped):
+        log.info(
+            "skipped, as %s: %s", reason, ", ".join(f"{s.name} of {s.table}" for s in skipped if s.reason == reason)
+        )
     for v in verdicts:
         if not v.holds and not blocks(v.claim, params):
             log.warning("%s", sentence(v))
@@ -332,12 +334,12 @@ def _file(account: Mapping[str, Any]) -> dict[str, Any]:
 def accept(canonical: Path, snapshot: Path, profile: Profile, facts: Mapping[str, Any]) -> None:
     """Copy the judged files to the snapshot and seal them with a manifest; the kernel copies, no file is in memory."""
     snapshot.mkdir(parents=True)
-    for table in measures.SNAPSHOT:
-        files.copy(canonical / f"{table.name}.parquet", snapshot / f"{table.name}.parquet")
+    for name in (f"{table.name}.parquet" for table in measures.SNAPSHOT):
+        files.copy(canonical / name, snapshot / name)
     data_hash = files.hash_folder(snapshot)
     files.write_json(profile.json(), snapshot / "profile.json")
     files.write_json({**facts, "data_hash": data_hash}, snapshot / "manifest.json")
-    log.info("accepted %s: %s", snapshot, data_hash[:12])
+    log.info("accepted %s: version %s", snapshot, data_hash[:12])
 
 
 if __name__ == "__main__":

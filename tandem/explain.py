@@ -19,17 +19,21 @@ from tandem.features.dataset import Dataset
 from tandem.features.graph import KINDS, Kind
 from tandem.features.histories import DAY_US
 from tandem.features.partners import Partners, Relation
+from tandem.features.vocabulary import Vocabulary
+from tandem.release import Release
 
 SENTENCES: Mapping[Kind, str] = {
     "together": "{n:,} baskets hold both",
-    "after": "{n:,} first baskets with {a} were followed by {b} within {days:g} days",
-    "viewed": "{n:,} sessions looked at both",
-    "instead": "{n:,} sessions looked at both and ended with {b} bought, not {a}",
+    "after": "{n:,} customers who bought {a} for the first time bought {b} within {days:g} days",
+    "viewed": "in {n:,} visits both were looked at",
+    "instead": "in {n:,} visits both were looked at, then {b} was bought and {a} was not",
 }
 TOPIC_SHARE = 0.2
 """Of a product's reviews that must speak of something for it to be named."""
 TOPICS = 2
 """That are named at most."""
+CLEAR = 1 / 3
+"""Tone from which on reviews are called good, or below its negative bad."""
 
 
 class ExplanationError(TandemError, LookupError):
@@ -40,9 +44,34 @@ class ExplanationError(TandemError, LookupError):
 class Statement:
     """One reason with its numbers."""
 
-    about: str  # `served`, a kind of edge and its direction, or what the two share
+    about: str  # `release`, `served`, a kind of edge and its direction, or what the two share
     sentence: str
     values: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Served:
+    """What `/related` answers from."""
+
+    partners: Partners
+    vocabulary: Vocabulary  # that partners are numbered by
+    min_users: int  # known users that stand behind whatever is shown
+    statement: Statement  # which release it is, or that none is deployed
+
+    @classmethod
+    def deployed(cls, found: Release, data_hash: str) -> "Served":
+        """By the release that is deployed; `data_hash` is of the data that all else is told of."""
+        name, made_of = f"{found.name} {found.content_hash[:12]}", str(found.manifest["data_hash"])
+        other = f"; it was made of other data ({made_of[:12]}) than what is counted below ({data_hash[:12]})"
+        sentence = f"/related answers from {name}, which is deployed{other if made_of != data_hash else ''}"
+        values = {"deployed": True, "name": found.name, "content_hash": found.content_hash, "data_hash": made_of}
+        return cls(found.partners, found.vocabulary, found.min_users, Statement("release", sentence, values))
+
+    @classmethod
+    def not_yet(cls, partners: Partners, vocabulary: Vocabulary, min_users: int) -> "Served":
+        """By what the last run found, for nothing is deployed."""
+        sentence = "nothing is deployed: what /related would show is told by the last run"
+        return cls(partners, vocabulary, min_users, Statement("release", sentence, {"deployed": False}))
 
 
 @dataclass(frozen=True)
@@ -60,14 +89,12 @@ class Explanation:
         return self.withheld > 0 and not any("users" in statement.values for statement in self.statements)
 
 
-def explain(
-    dataset: Dataset, partners: Partners, products: pd.DataFrame, a: str, b: str, min_users: int
-) -> Explanation:
+def explain(dataset: Dataset, served: Served, products: pd.DataFrame, a: str, b: str, min_users: int) -> Explanation:
     """Every statement about a → b: what is served, counts, the surest first, and what the two are.
 
     Args:
         dataset: what is known; vectors of texts and pictures are compared where it has them.
-        partners: what is served, under the dataset's numbers.
+        served: what `/related` answers from.
         products: a table of schema.PRODUCTS.
         a: id of the product that is there.
         b: id of the product that goes with it.
@@ -84,7 +111,7 @@ def explain(
     shown.sort(key=lambda s: s.values["chance"])
     like = [*_shared(products, a, b), *_alike(dataset, *at), *_said(dataset, at, names, min_users)]
     nothing = Statement("counts", "nothing was counted of the two together", {"n": 0})
-    statements = [_served(partners, at, names, min_users), *(shown if counted else [nothing]), *like]
+    statements = [served.statement, _served(served, names), *(shown if counted else [nothing]), *like]
     return Explanation(a, b, statements, withheld=len(counted) - len(shown))
 
 
@@ -102,10 +129,11 @@ def _index(dataset: Dataset, product_id: str) -> int:
     return place
 
 
-def _served(partners: Partners, at: tuple[int, int], names: tuple[str, str], min_users: int) -> Statement:
+def _served(served: Served, names: tuple[str, str]) -> Statement:
     """Where b stands among the partners of a that `/related` answers with."""
+    partners, at = served.partners, served.vocabulary.encode(names).tolist()
     for relation in get_args(Relation):
-        shown, _ = partners.shown(at[0], relation, min_users)
+        shown, _ = partners.shown(at[0], relation, served.min_users)
         for place in np.flatnonzero(partners.b[shown] == at[1]).tolist():
             probability, first = float(partners.probability[shown[place]]), int(partners.first[shown[place]])
             values = {
@@ -117,21 +145,24 @@ def _served(partners: Partners, at: tuple[int, int], names: tuple[str, str], min
             }
             return Statement("served", _shown_as(names, values), values)
     nothing = dict.fromkeys(("relation", "probability", "first", "place", "of"))
+    missing = [name for name, place in zip(names, at, strict=True) if not place]
     sentence = f"/related shows {names[1]} neither as complement nor as substitute of {names[0]}"
-    return Statement("served", sentence, nothing)
+    unknown = f": it does not know {' and '.join(missing)} yet" if missing else ""
+    return Statement("served", sentence + unknown, nothing)
 
 
 def _shown_as(names: tuple[str, str], values: Mapping[str, Any]) -> str:
     relation, of = values["relation"], values["of"]
-    which = f"no. {values['place']} of {of} {relation}s" if of > 1 else f"the only {relation}"
+    which = f"a {relation}" if of > 1 else f"the only {relation}"
+    place = f", in place {values['place']} of {of}" if of > 1 else ""
     order = f"; {values['first']} is bought first" if values["first"] else ""
-    return f"/related shows {names[1]} as {which} of {names[0]}, {_sure(values['probability'])}{order}"
+    return f"/related shows {names[1]} as {which} of {names[0]}{place}; {_sure(values['probability'])}{order}"
 
 
 def _sure(probability: float | None) -> str:
     if probability is None:
-        return "proved by counts, without a probability"
-    return f"with probability {probability:.2f}" if probability < 0.995 else "with probability above 0.99"
+        return "counts prove it, no probability was learned"
+    return f"probability {probability:.0%}" if probability < 0.995 else "probability above 99%"
 
 
 def _both_ways(dataset: Dataset, kind: Kind, at: tuple[int, int], names: tuple[str, str]) -> Iterator[Statement]:
@@ -164,7 +195,7 @@ def _counted(
         "span": [_day(times.min()), _day(times.max())],
     }
     said = SENTENCES[kind].format(a=names[0], b=names[1], days=dataset.params.graph.after_days, **values)
-    by_chance = f"{rounded(values['lift'])} times the {rounded(values['expected'])} that chance would give"
+    by_chance = f"{rounded(values['lift'])} times as many as by chance ({rounded(values['expected'])})"
     behind = f"{values['users']:,} known customers, {' to '.join(values['span'])}"
     yield Statement(f"{kind}: {names[0]}, {names[1]}", f"{said}, {by_chance}; {behind}", values)
 
@@ -197,12 +228,16 @@ def _priced(names: tuple[str, str], prices: list[float], currency: str) -> State
 
 
 def _alike(dataset: Dataset, a: int, b: int) -> Iterator[Statement]:
-    """How near the vectors of texts and of pictures are."""
+    """How near the vectors of texts and of pictures are, and how many other products are nearer to a."""
     for name, noun in (("text", "texts"), ("picture", "pictures")):
-        vectors = getattr(dataset.products, name)
+        vectors = getattr(dataset.products, name)  # (products, dim) NaN where there is none
         if vectors.shape[1] and np.isfinite(vectors[[a, b]]).all():
-            cosine = float(vectors[a] @ vectors[b])
-            yield Statement(name, f"their {noun} are alike by {cosine:.2f} of 1", {"cosine": cosine})
+            cosines = vectors @ vectors[a]  # (products,)
+            others = np.delete(cosines, [0, a, b])
+            nearer, of = int((others > cosines[b]).sum()), int(np.isfinite(others).sum())
+            alike = f"their {noun} are alike by {cosines[b]:.2f} (1 is the same)"
+            beside = f"{nearer:,} of {of:,} other products are nearer to {dataset.vocabulary.ids[a - 1]}"
+            yield Statement(name, f"{alike}; {beside}", {"cosine": float(cosines[b]), "nearer": nearer, "of": of})
 
 
 def _said(dataset: Dataset, at: tuple[int, int], names: tuple[str, str], min_reviews: int) -> Iterator[Statement]:
@@ -213,9 +248,12 @@ def _said(dataset: Dataset, at: tuple[int, int], names: tuple[str, str], min_rev
         if count >= max(min_reviews, 1):
             tone, shares = float(said[0]), dict(zip(ASPECTS, said[2:].tolist(), strict=True))
             topics = [of for of in sorted(shares, key=lambda of: -shares[of])[:TOPICS] if shares[of] >= TOPIC_SHARE]
-            most = ", most often of " + " and ".join(f"{of} ({shares[of]:.0%})" for of in topics) if topics else ""
-            heard = f"{count:,} reviews speak of {name}{most}"
-            values = {"reviews": count, "tone": tone, "topics": {of: shares[of] for of in topics}}
-            yield Statement(
-                f"reviews: {name}", f"{heard}; tone {tone:+.2f} of -1 to 1, drawn to the shop's mean", values
+            most = (
+                "; they speak most often of " + " and ".join(f"{of} ({shares[of]:.0%})" for of in topics)
+                if topics
+                else ""
             )
+            mood = "good" if tone >= CLEAR else "bad" if tone <= -CLEAR else "mixed"
+            heard = f"{count:,} reviews of {name} are {mood} on the whole ({tone:+.2f}, from -1 bad to 1 good){most}"
+            values = {"reviews": count, "tone": tone, "topics": {of: shares[of] for of in topics}}
+            yield Statement(f"reviews: {name}", heard, values)

@@ -76,7 +76,7 @@ def write(frame: "pd.DataFrame", path: Path, table: Table) -> None:
     except (ValueError, TypeError, pa.ArrowNotImplementedError) as error:  # Arrow's are among them
         raise TableError(f"{table.name}: {error}") from error
     _write_bytes(path, lambda target: pq.write_table(content, target, compression="zstd"))
-    log.info("wrote %s: %d rows", path, content.num_rows)
+    log.debug("wrote %s: %d rows", path, content.num_rows)
 
 
 def write_batches(batches: Iterable[pa.RecordBatch], path: Path, table: Table) -> int:
@@ -107,7 +107,7 @@ def write_batches(batches: Iterable[pa.RecordBatch], path: Path, table: Table) -
         _write_bytes(path, save)
     except (KeyError, pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError) as error:
         raise TableError(f"{table.name}: {error}") from error
-    log.info("wrote %s: %d rows", path, count)
+    log.debug("wrote %s: %d rows", path, count)
     return count
 
 
@@ -122,7 +122,7 @@ def copy(table: Path, to: Path) -> int:
     for path, target in zip(found, targets, strict=True):
         _write_bytes(target, functools.partial(shutil.copyfile, path))
     count = sum(pq.read_metadata(path).num_rows for path in found)
-    log.info("wrote %s: %d rows", to, count)
+    log.debug("wrote %s: %d rows", to, count)
     return count
 
 

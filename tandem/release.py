@@ -56,6 +56,11 @@ class Release:
         """What the release is known by everywhere: equal content, equal hash."""
         return str(self.manifest["content_hash"])
 
+    @property
+    def min_users(self) -> int:
+        """Known users behind whatever is shown; a release made before `privacy.min_users` was known has no bound."""
+        return int(self.manifest.get("min_users", 1))
+
     @cached_property
     def catalogue(self) -> pd.DataFrame:
         """schema.PRODUCTS rows in order of index, the first at index 1."""
@@ -114,7 +119,7 @@ def write(
     }
     manifest["content_hash"] = _seal(folder, manifest)
     files.write_json(manifest, folder / MANIFEST)
-    log.info("release %s: %s, %d products", folder, manifest["content_hash"][:12], len(vocabulary.ids))
+    log.debug("release %s: %s, %d products", folder, manifest["content_hash"][:12], len(vocabulary.ids))
     return str(manifest["content_hash"])
 
 

@@ -90,8 +90,9 @@ def check(
 
     home = Settings().home
     home.mkdir(parents=True, exist_ok=True)
-    found = trial.run(Source.read(SOURCES / f"{name}.yaml"), raw or RAW / name, home, IngestParams.read(), rows)
-    for line in lines(found):
+    path = SOURCES / f"{name}.yaml"
+    found = trial.run(Source.read(path), raw or RAW / name, home, IngestParams.read(), rows)
+    for line in [*lines(found), *_undecided(path)]:
         typer.echo(line)
     if found.stops:
         raise typer.Exit(1)
@@ -103,6 +104,17 @@ def fetch(name: Name) -> None:
     from flows.fetch import fetch
 
     fetch(name)
+
+
+def _undecided(path: Path) -> list[str]:
+    """The lines of a draft that still wait for a person, each with its number."""
+    from tandem.unseen import description
+
+    doubts = description.unsure(path.read_text(encoding="utf-8"))
+    if not doubts:
+        return []
+    told = f"warning: lines of {path} that say UNSURE: {len(doubts)}; decide each, then remove it:"
+    return ["", told, *(f"  line {number}: {doubt}" for number, doubt in doubts.items())]
 
 
 def lines(trial: "Trial") -> list[str]:

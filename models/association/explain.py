@@ -23,6 +23,7 @@ RELATIONS = {
 }
 """What a neighbour is to the product that listens."""
 
+NETWORK = "the association network of the last run"
 PARTS = {"source": "goes with them", "target": "they go with", "alike": "replaces them"}
 """What products that are near in a role have in common."""
 
@@ -51,8 +52,8 @@ def _goes_with(roles: Roles, at: tuple[int, int], names: tuple[str, str]) -> Sta
     scores = roles.complements(at[0])
     others = np.delete(scores, [0, at[0]])
     values = {"score": float(scores[at[1]]), "place": 1 + int((others > scores[at[1]]).sum()), "of": len(others)}
-    which = f"no. {values['place']:,} of {values['of']:,}"
-    sentence = f"association network: {names[1]} is {which} that go with {names[0]}, popularity aside"
+    which = f"in place {values['place']:,} of {values['of']:,} products"
+    sentence = f"{NETWORK} puts {names[1]} {which} by how well they go with {names[0]}, popularity aside"
     return Statement("network: complement", sentence, values)
 
 
@@ -60,12 +61,12 @@ def _alike(roles: Roles, a: int, b: int) -> Iterator[Statement]:
     """How near the two are as substitutes, where any were learned, and in all roles."""
     if roles.alike.any():
         cosine = roles.substitute(a, b)
-        sentence = f"association network: as substitutes they are alike by {cosine:.2f} of 1"
+        sentence = f"{NETWORK} finds them alike by {cosine:.2f} (1 is the same) as replacements of each other"
         yield Statement("network: substitute", sentence, {"cosine": cosine})
     parts = roles.association(a, b)
     cosine = sum(parts.values())
-    told = ", ".join(f"{part:+.2f} by what {PARTS[name]}" for name, part in parts.items() if part)
-    sentence = f"association network: in all they are alike by {cosine:.2f} of 1" + (f" ({told})" if told else "")
+    told = ", ".join(f"{part:.2f} by what {PARTS[name]}" for name, part in parts.items() if part)
+    sentence = f"{NETWORK} finds them alike by {cosine:.2f} in all (1 is the same)" + (f": {told}" if told else "")
     yield Statement("network: association", sentence, {"cosine": cosine, **parts})
 
 
@@ -83,7 +84,7 @@ def _heard(
     if heard:
         told = ", ".join(f"{of['product']} ({RELATIONS[of['relation']]}, {of['share']:.0%})" for of in heard)
         rest = f"; {len(found) - len(heard)} more are withheld" if len(heard) < len(found) else ""
-        sentence = f"association network: {name} learns most from its neighbours {told}{rest}"
+        sentence = f"{NETWORK} learns of {name} most from {told}{rest}"
         yield Statement("network: neighbours", sentence, {"heard": heard, "withheld": len(found) - len(heard)})
 
 

@@ -70,7 +70,7 @@ def begin(dataset: Dataset, params: AssociationParams) -> tuple[AssociationNetwo
     nobody = Neighbourhood.none(dataset.vocabulary.size)
     around = nobody if params.graph == "none" else Neighbourhood.of(dataset, params.neighbours)
     alike = substitutes(dataset) if params.alike_weight else sp.csr_array(pairs.shape)
-    log.info("%d directed pairs, %d of substitutes; edges: %s", pairs.nnz, alike.nnz, ", ".join(around.relations))
+    log.debug("%d directed pairs, %d of substitutes; edges: %s", pairs.nnz, alike.nnz, ", ".join(around.relations))
     params = params if alike.nnz else params.model_copy(update={"alike_weight": 0.0})
     network = AssociationNetwork(dataset.products, around, params)
     optimizer = keras.optimizers.AdamW(params.learning_rate, weight_decay=params.weight_decay)
@@ -95,5 +95,5 @@ def choose(roles: Roles, params: AssociationParams, validation: Cases) -> Roles:
     ]
     values = [mean_ndcg(option.scores(validation.histories, validation.demand), validation, 10) for option in options]
     best = options[int(np.argmax(values))]
-    log.info("popularity ** %g, trend ** %g: ndcg_at_10 %.4f", best.popularity, best.trend, max(values))
+    log.debug("popularity ** %g, trend ** %g: ndcg_at_10 %.4f", best.popularity, best.trend, max(values))
     return best

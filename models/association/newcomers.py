@@ -79,7 +79,7 @@ def foretell(
     alike = np.array([likeness(features, name, learners, learners) for name in names])  # (modalities, k, k)
     few = slice(CHOOSERS)
     strengths = chosen(alike[:, few, few], told[learners[few]] - mean)
-    log.info("new products by their like: %s", ", ".join(f"{n} {s:g}" for n, s in zip(names, strengths, strict=True)))
+    log.debug("new products by their like: %s", ", ".join(f"{n} {s:g}" for n, s in zip(names, strengths, strict=True)))
     coefficients = np.linalg.solve(_matrix(strengths, alike), told[learners] - mean)
     for begin in range(0, len(new), BLOCK):
         some = slice(begin, begin + BLOCK)

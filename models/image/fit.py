@@ -4,7 +4,6 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
@@ -15,7 +14,7 @@ from models.image.encoder import PictureEncoder, Place
 from models.image.network import PictureNetwork, tensors
 from models.image.params import ImageParams
 from models.image.shards import Shards
-from models.training import NothingToLearn, prepare
+from models.training import NothingToLearn, Tell, prepare
 
 log = logging.getLogger(__name__)
 
@@ -130,16 +129,11 @@ def _run(
     optimizer.build(network.trainable_variables)  # a step that makes no variables is traced once, not twice
     network.compile(optimizer, jit_compile=False)
     stop = keras.callbacks.EarlyStopping("val_loss", patience=params.patience, restore_best_weights=True)
-    tell = keras.callbacks.LambdaCallback(on_epoch_end=_tell)
     done = network.fit(
-        learn, validation_data=judge, epochs=params.epochs, verbose=0, shuffle=False, callbacks=[stop, tell]
+        learn, validation_data=judge, epochs=params.epochs, verbose=0, shuffle=False, callbacks=[stop, Tell()]
     )
     losses = zip(done.history["loss"], done.history["val_loss"], strict=True)
     return [{"epoch": n, "loss": loss, "val_loss": val} for n, (loss, val) in enumerate(losses, start=1)]
-
-
-def _tell(epoch: int, logs: dict[str, Any]) -> None:
-    log.info("epoch %d: loss %.4f, on validation %.4f", epoch + 1, logs["loss"], logs["val_loss"])
 
 
 def _learned(network: PictureNetwork) -> dict[str, NDArray[np.float32]]:

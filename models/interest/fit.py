@@ -63,7 +63,7 @@ def _batches(dataset: Dataset, params: InterestParams) -> Batches:
     questions = ask(dataset.histories, dataset.params.target_kinds, params.horizon_days)
     if not len(questions):
         raise NothingToLearn("no user has a basket after an earlier event: an interest network has nothing to learn")
-    log.info("%d questions, %d products taken", len(questions), questions.taken.nnz)
+    log.debug("%d questions, %d products taken", len(questions), questions.taken.nnz)
     return Batches(
         dataset.histories,
         questions,

@@ -66,7 +66,7 @@ def fit(
 
     training.fit(network, batches, params.epochs, _callbacks(measured, labels[held], params.patience))
     temperature = calibrated(measured(), labels[held])
-    log.info("temperature %.3f", temperature)
+    log.debug("temperature %.3f", temperature)
     return replace(network.classifier(standard, graph, params.paths), temperature=temperature)
 
 
@@ -100,7 +100,6 @@ def _callbacks(
 
     def measure(epoch: int, logs: dict[str, float]) -> None:
         logs[METRIC] = log_loss(measured(), labels)
-        log.info("epoch %d: %s", epoch + 1, ", ".join(f"{name} {value:.4f}" for name, value in logs.items()))
 
     stop = keras.callbacks.EarlyStopping(METRIC, mode="min", patience=patience, restore_best_weights=True)
     return [keras.callbacks.LambdaCallback(on_epoch_end=measure), stop]

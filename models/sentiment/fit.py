@@ -127,6 +127,5 @@ def _measure(
 
     def measure(epoch: int, logs: dict[str, float]) -> None:
         logs[METRIC] = log_loss(network.head(columns).logits(unseen), hoped)
-        log.info("epoch %d: %s", epoch + 1, ", ".join(f"{name} {value:.4f}" for name, value in logs.items()))
 
     return keras.callbacks.LambdaCallback(on_epoch_end=measure)

@@ -87,7 +87,7 @@ class Cached:
         rows = np.frombuffer(b"".join(keys), np.uint8).reshape(-1, 32)  # (rows, 32)
         path = self.folder / f"{hashlib.sha256(rows.tobytes()).hexdigest()}.npz"
         files.write_arrays(path, keys=rows, vectors=vectors)
-        log.info("wrote %s: %d vectors", path, len(vectors))
+        log.debug("wrote %s: %d vectors", path, len(vectors))
 
     def _paths(self) -> list[Path]:
         return sorted(self.folder.glob("[!.]*.npz"))

@@ -145,7 +145,6 @@ def _callbacks(measure: Callable[[], dict[str, float]], patience: int) -> list[k
 
     def tell(epoch: int, logs: dict[str, float]) -> None:
         logs.update(measure())
-        log.info("epoch %d: %s", epoch + 1, ", ".join(f"{name} {value:.4f}" for name, value in logs.items()))
 
     stop = keras.callbacks.EarlyStopping(METRIC, mode="max", patience=patience, restore_best_weights=True)
     return [keras.callbacks.LambdaCallback(on_epoch_end=tell), stop]

@@ -90,7 +90,7 @@ def make(
         increment = Increment(engine, parts / KEPT, events, source, params)
         judged = {name: of.rows for name, of in read.items()}
         settled = settling.settle(engine, judged, source, params.cleaning, increment.before)
-        log.info("settled %s", ", ".join(settled))
+        log.debug("settled %s", ", ".join(settled))
         finished = increment.finish(settled)
         months = engine.read(files.of(finished["events"]))
         rows, repaired, pictured = _tables(engine, settled, months, source, raw, params.cleaning)
@@ -242,6 +242,7 @@ def _write(engine: Engine, rows: dict[str, ir.Table], finished: dict[str, Path],
         else:
             found = output.batches(engine, rows[name], table, ()) if name in rows else iter(())
             counts[name] = files.write_batches(found, to, table)
+    log.info("wrote %s: %s", tables, ", ".join(f"{name} {count:,}" for name, count in counts.items()))
     return counts
 
 

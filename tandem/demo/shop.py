@@ -56,7 +56,7 @@ def _write_raw(raw: Path, tables: dict[str, pd.DataFrame]) -> None:
         old.unlink()
     for name, table in tables.items():
         _write_table(table.drop(columns=_BESIDE, errors="ignore"), raw / name)
-        log.info("wrote %s: %d rows", raw / name, len(table))
+    log.info("made a demo shop: %d files with %d rows", len(tables), sum(map(len, tables.values())))
 
 
 def _write_table(cells: pd.DataFrame, path: Path) -> None:

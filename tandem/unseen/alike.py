@@ -18,6 +18,16 @@ HEAD_BYTES = 1 << 16
 HELD_OUT = re.compile(
     r"(?i)(?<![a-z])(test(set|_set)?|truth|groundtruth|future|labels?|valid|validation|hold_?out|held_?out)(?![a-z])"
 )
+MONTH = (
+    r"(?:jan(?:uary?)?|feb(?:ruary?)?|mar(?:ch)?|m[aä]rz?|apr(?:il)?|ma[iy]|jun[ei]?|jul[iy]?|aug(?:ust)?"
+    r"|sept?(?:ember)?|o[ck]t(?:ober)?|nov(?:ember)?|de[cz](?:ember)?)"
+)
+DATE = re.compile(
+    rf"(?i)(?:(?<![^\W_])(?:\d{{1,2}}|{MONTH}|[qh][1-4])[-_. ]?)*"  # 31-12-, Dec_, Q4-
+    r"(?<!\d)(?:19|20)\d\d(?:[01]\d(?:[0-3]\d)?)?(?!\d)年?"
+    rf"(?:(?:[-_. ]?(?:[tw]?\d+[月日z]?|{MONTH}|[qh][1-4]))+(?![^\W_]))?"  # -12-31T2359, _Dec, -Q4, -W52
+)
+"""A date, a month, a quarter or a year in a file's name, or a span of them."""
 NO_DATA = re.compile(
     r"(?i)^(readme|licen[cs]e|provenance|copying|changelog|notice)|\.(md|py|ipynb|html?|pdf|yaml|yml)$"
 )
@@ -66,6 +76,7 @@ def _aligned(groups: list[Group]) -> list[Group]:
         if len(group.profiles) == 1 and len(mains) == 1:
             mains[0].profiles |= group.profiles
             mains[0].beside += group.files
+            mains[0].pattern = mains[0].files[0]  # no later file has these beside it
             mains[0].doubts.append(f"{group.pattern} has as many records: its lines are taken to stand beside these")
             done.remove(group)
     return done
@@ -128,9 +139,11 @@ def _together(looks: list[Look], name: str) -> list[str | None]:
 
 
 def _pattern(files: list[str], others: list[str]) -> str:
-    """The narrowest plain pattern that matches the files and, if possible, no other."""
+    """The narrowest plain pattern that matches the files and, if possible, no other; of one file any date."""
     if len(files) == 1:
-        return files[0]
+        path = PurePosixPath(files[0])
+        undated = path.with_name(DATE.sub("*", path.name)).as_posix()
+        return undated if _matched(undated, others) == set(files) else files[0]
     paths = [PurePosixPath(file) for file in files]
     parents = {path.parent.as_posix() for path in paths}
     place = "" if parents == {"."} else f"{parents.pop()}/" if len(parents) == 1 else "**/"

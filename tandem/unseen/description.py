@@ -12,12 +12,16 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from tandem.data import exports
 from tandem.data.sources import Source, problems
 from tandem.unseen import alike, doubts, look, names, proposals, roles, unused
 from tandem.unseen.blocks import Proposal
 from tandem.unseen.look import Look
 from tandem.unseen.proposals import TABLES, Left
 from tandem.unseen.roles import Group
+
+UNSURE = "UNSURE: "
+"""Begins a comment on what a person has to decide."""
 
 EXPECTED = 0.05
 """Share of rows refused on purpose beyond which a snapshot's usual bound may be passed."""
@@ -76,10 +80,15 @@ def _draft(
     lines += ["", "# Not read by any block:", *(f"#  {_comment(one)[2:]}" for one in plain)] if plain else []
     source, why = _valid("\n".join(lines))
     if why:
-        lines.insert(1, f"# UNSURE: this draft cannot be used as it is: {why}")
+        lines.insert(1, f"# {UNSURE}this draft cannot be used as it is: {why}")
     text = "\n".join(lines) + "\n"
-    unsure = [line.strip().removeprefix("# UNSURE: ") for line in text.splitlines() if "# UNSURE: " in line]
-    return Draft(text, tuple(groups), tuple(unsure), source)
+    return Draft(text, tuple(groups), tuple(unsure(text).values()), source)
+
+
+def unsure(text: str) -> dict[int, str]:
+    """What a source still leaves for a person to decide, by line of its text, from 1."""
+    lines = {number: line.strip() for number, line in enumerate(text.splitlines(), 1)}
+    return {n: line.removeprefix(f"# {UNSURE}") for n, line in lines.items() if line.startswith(f"# {UNSURE}")}
 
 
 def _head(name: str, path: Path, groups: list[Group], blocks: list[Proposal], left: list[Left]) -> list[str]:
@@ -96,11 +105,12 @@ def _head(name: str, path: Path, groups: list[Group], blocks: list[Proposal], le
         unsure.append("currency: no price names one; add `currency: EUR` or whatever it is")
     return [
         f"# A draft made by looking at {path.name}; judge each UNSURE line, then remove it.",
+        *_alone(blocks),
         f"name: {name}",
         f"title: {_flow(f'{name}: say what it is, whose, and under which licence')}",
         "timezone: UTC",
         *([f"currency: {currencies.pop()}"] if len(currencies) == 1 else []),
-        *(_comment(f"UNSURE: {sentence}").strip() for sentence in unsure),
+        *(_comment(f"{UNSURE}{sentence}").strip() for sentence in unsure),
     ]
 
 
@@ -110,11 +120,11 @@ def _params(blocks: list[Proposal]) -> list[str]:
     refused = max((block.refused for block in blocks), default=0.0)
     lines = []
     if found:
-        lines.append("  # UNSURE: may these attributes of users be kept? They serve slices and fairness alone")
+        lines.append(f"  # {UNSURE}may these attributes of users be kept? They serve slices and fairness alone")
         lines.append(f"  privacy: {_flow({'user_attributes': list(dict.fromkeys(found))})}")
     if refused > EXPECTED:
         lines.append(
-            f"  # UNSURE: {refused:.0%} of the rows of a block are refused as no sales or kinds unknown: is that so?"
+            f"  # {UNSURE}{refused:.0%} of the rows of a block are refused as no sales or kinds unknown: is that so?"
         )
         lines.append(f"  validate: {_flow({'max_refused_share': round(min(1.0, refused + 0.1), 2)})}")
     return ["", "params:", *lines] if lines else []
@@ -148,8 +158,8 @@ def _pictures(pictures: list[Look]) -> list[str]:
 def _lines(block: Proposal) -> list[str]:
     """The block as YAML, evidence beside the columns, doubts above them."""
     first, *rest = block.keys.items()
-    lines = [f" {_comment(sentence)}" for sentence in block.about]
-    lines += [f" {_comment(f'UNSURE: {doubt}')}" for doubt in block.unsure]
+    lines = [f" {_comment(sentence)}" for sentence in [*_reads(block), *block.about]]
+    lines += [f" {_comment(f'{UNSURE}{doubt}')}" for doubt in block.unsure]
     lines.append(f"  - {first[0]}: {_flow(first[1])}")
     for key, value in rest:
         if key == "columns":
@@ -163,6 +173,30 @@ def _lines(block: Proposal) -> list[str]:
         else:
             lines.append(f"    {key}: {_flow(value)}")
     return lines
+
+
+def _reads(block: Proposal) -> list[str]:
+    """What `files` reads, where that is more than the one file it names."""
+    found, pattern = block.groups[0].files, block.keys["files"]
+    if len(found) > 1:
+        return [f"{len(found)} files like {found[0]}"]
+    dated = f"reads {found[0]}, and later exports that are called so but for the date"
+    return [dated] if pattern != found[0] else []
+
+
+def _alone(blocks: list[Proposal]) -> list[str]:
+    """That a later export under another name is not read, where a block names one file."""
+    ordered = sorted(blocks, key=lambda block: TABLES.index(block.table))
+    names = list(dict.fromkeys(b.keys["files"] for b in ordered if b.keys["files"] == b.groups[0].files[0]))
+    if not names:
+        return []
+    path = PurePosixPath(names[0])
+    stem, dot, ends = path.name.partition(".")
+    wider = path.with_name(f"{stem}*{dot}{ends}").as_posix()
+    return [
+        f"# Read alone: {exports.some(names)}. A later export has to bear another name: for it to be read as well, "
+        f"widen `files` to a pattern such as {wider}."
+    ]
 
 
 def _comment(note: str | None) -> str:

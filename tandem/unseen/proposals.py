@@ -111,7 +111,6 @@ def _missing(group: Group) -> str:
 
 def _block(group: Group, table: str, links: list[Key], pictures: list[Look]) -> Proposal:
     block = Proposal(table, {"files": group.pattern, "format": group.look.format}, [], [], {}, [group])
-    block.about += [f"{len(group.files)} files like {group.files[0]}"] if len(group.files) > 1 else []
     _set_reading(group, block)
     if group.look.format in ("sequences", "baskets", "matrix") or group.look.header == ("@key", "@value"):
         _map_unnamed(group, block)
@@ -210,10 +209,17 @@ def _joined(blocks: list[Proposal]) -> list[Proposal]:
 
 
 def _join(into: Proposal, other: Proposal, raw: str) -> None:
-    into.keys["join"] = {"files": other.keys["files"], "by": raw}
+    into.keys["files"] = _named(into)
+    into.keys["join"] = {"files": _named(other), "by": raw}
     new = {ours: cell for ours, cell in other.keys["columns"].items() if ours not in into.keys["columns"]}
     into.keys["columns"] |= new
     into.notes |= {ours: other.notes[ours] for ours in new}
-    into.about.append(f"{other.keys['files']} has the same key and tells {', '.join(new) or 'nothing new'}")
+    into.about.append(f"{_named(other)} has the same key and tells {', '.join(new) or 'nothing new'}")
     into.unsure += other.unsure
     into.groups += other.groups
+
+
+def _named(block: Proposal) -> str:
+    """Its one file by name, for a later export has another file beside it; of several, the pattern."""
+    files = block.groups[0].files
+    return files[0] if len(files) == 1 else str(block.keys["files"])

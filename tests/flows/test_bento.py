@@ -1,6 +1,7 @@
 """A bento is built once for one content, answers on loopback, and leaves no process behind."""
 
 import json
+import socket
 import urllib.request
 from pathlib import Path
 
@@ -73,6 +74,16 @@ def test_a_service_that_cannot_start_says_why(context: Path) -> None:
     tag = bento.build(context)
     with pytest.raises(ServiceError, match=r"did not get ready[\s\S]*release\.txt"), bento.serving(tag):
         pytest.fail("it got ready without its release")
+
+
+def test_a_port_that_is_taken_is_named_with_a_way_out() -> None:
+    with socket.socket() as holder:
+        holder.bind((bento.HOST, 0))
+        holder.listen()
+        port = holder.getsockname()[1]
+        with pytest.raises(ServiceError, match=rf"^port {port} of 127\.0\.0\.1 is taken.*`tandem serve --port \d+`"):
+            bento.check_free(port)
+    bento.check_free(port)  # once its holder is gone
 
 
 JSON = {"Content-Type": "application/json"}

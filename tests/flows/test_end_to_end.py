@@ -91,7 +91,8 @@ def test_the_whole_path_and_a_question(shop: Path) -> None:
     other = answer["items"][0]["product_id"]
     explained = json.loads(tandem("explain", product, other, "--json").stdout)
     assert (explained["a"], explained["b"]) == (product, other)
-    assert explained["statements"][0]["about"] == "served"
+    assert [of["about"] for of in explained["statements"][:2]] == ["release", "served"]
+    assert explained["statements"][0]["values"]["content_hash"] == answer["model_version"]
     told = {of["about"] for of in explained["statements"]}
     assert ("network: complement" in told) == any("users" in of["values"] for of in explained["statements"])
     assert (

@@ -69,6 +69,21 @@ def test_a_draft_that_cannot_be_used_is_written_and_said_to_be_so(raw) -> None:
     assert Path("sources/mine.yaml").read_text().splitlines()[1].startswith("# UNSURE: this draft cannot be used")
 
 
+def test_what_a_draft_leaves_open_is_listed_until_it_is_removed(raw) -> None:
+    said("describe", str(raw), "--write", "mine")
+    draft = Path("sources/mine.yaml")
+    doubts = [n for n, line in enumerate(draft.read_text().splitlines(), 1) if line.lstrip().startswith("# UNSURE: ")]
+    assert doubts
+    told = said("check", "mine", "--raw", str(raw)).splitlines()[-len(doubts) - 1 :]
+    assert told[0] == (
+        f"warning: lines of sources/mine.yaml that say UNSURE: {len(doubts)}; decide each, then remove it:"
+    )
+    assert [line.split(":")[0] for line in told[1:]] == [f"  line {n}" for n in doubts]
+    assert told[1].endswith(": time zone of the shop: no time names one; UTC taken")
+    draft.write_text("".join(line for line in draft.read_text().splitlines(True) if "# UNSURE: " not in line))
+    assert "UNSURE" not in said("check", "mine", "--raw", str(raw))
+
+
 def test_what_would_stop_is_told_with_status_1(raw) -> None:
     said("describe", str(raw), "--write", "mine")
     (raw / "log.csv").write_text(LOG.replace("event_time", "moment"))

@@ -75,6 +75,29 @@ def test_what_a_stage_that_goes_well_says_of_errors_is_shown(caplog: pytest.LogC
     assert caplog.messages == ["one"]
 
 
+def test_what_dvc_and_tensorflow_chatter_is_left_out_and_warnings_are_warnings(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    said = [
+        *("'data/raw/shop.dvc' didn't change, skipping", "Stage 'ingest' didn't change, skipping"),
+        *(
+            "Stage 'train@lstm' didn't change, skipping",
+            "Running stage 'evaluate':",
+            "> python -m stages.evaluate data",
+        ),
+        "WARNING: All log messages before absl::InitializeLog() is called are written to STDERR",
+        "I0000 00:00:1795408910.472611    7297 port.cc:153] oneDNN custom operations are on.",
+        *("warning: 9 rows are left out", "Updating lock file 'dvc.lock'", "To track the changes with git, run:"),
+    ]
+    with caplog.at_level(logging.INFO):
+        versions._show(f"{line}\n" for line in said)
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+        ("INFO", "Running stage 'evaluate':"),
+        ("WARNING", "9 rows are left out"),
+        ("INFO", "stages that did not change: 2"),
+    ]
+
+
 def test_targets_end_the_run_early(pipeline: Path) -> None:
     versions.repro("double")
     assert (pipeline / "data/doubled.txt").exists()

@@ -1,12 +1,16 @@
 """Explanations: every number can be counted again by hand, and goes when its evidence goes."""
 
+from dataclasses import fields
+
 import numpy as np
 import pytest
 
-from tandem.explain import Explanation, ExplanationError, explain, rounded
+from tandem.explain import Explanation, ExplanationError, Served, explain, rounded
 from tandem.features import graph, strength
 from tandem.features.dataset import Dataset
 from tandem.features.graph import KINDS
+from tandem.features.partners import Partners
+from tandem.features.vocabulary import Vocabulary
 from tandem.ranking.counting import COUNTING
 
 from ..phones import known, partners, sheet
@@ -14,7 +18,7 @@ from ..phones import known, partners, sheet
 
 def asked(a: str, b: str, min_users: int, data: Dataset | None = None) -> Explanation:
     data = data or known()
-    return explain(data, partners(data), sheet(), a, b, min_users)
+    return explain(data, Served.not_yet(partners(data), data.vocabulary, min_users), sheet(), a, b, min_users)
 
 
 def said(found: Explanation) -> dict[str, dict]:
@@ -35,7 +39,7 @@ def test_counts_chance_people_and_span_are_those_of_the_baskets() -> None:
     assert together["lift"] == pytest.approx(10 * 96 / (20 * 14))
     assert (together["users"], together["span"]) == (10, ["2026-03-01", "2026-03-10"])
     assert sentences(found)["together: phone, case"] == (
-        "10 baskets hold both, 3.4 times the 2.9 that chance would give; 10 known customers, 2026-03-01 to 2026-03-10"
+        "10 baskets hold both, 3.4 times as many as by chance (2.9); 10 known customers, 2026-03-01 to 2026-03-10"
     )
 
 
@@ -60,14 +64,36 @@ def test_what_is_served_is_cited_with_its_place_probability_and_order() -> None:
     assert said(case)["served"] == {
         "relation": "complement", "probability": pytest.approx(0.8), "first": "phone", "place": 2, "of": 2,
     }  # fmt: skip
-    assert case.statements[0].sentence == (
-        "/related shows case as no. 2 of 2 complements of phone, with probability 0.80; phone is bought first"
+    assert sentences(case)["served"] == (
+        "/related shows case as a complement of phone, in place 2 of 2; probability 80%; phone is bought first"
     )
-    assert other.statements[0].sentence == (
-        "/related shows other phone as the only substitute of phone, proved by counts, without a probability"
+    assert sentences(other)["served"] == (
+        "/related shows other phone as the only substitute of phone; counts prove it, no probability was learned"
     )
     nothing = said(asked("case", "phone", min_users=5))["served"]
     assert set(nothing.values()) == {None}
+
+
+def test_what_is_served_is_read_in_the_numbers_of_who_serves() -> None:
+    """The release knows the lamp alone beside the phone and the case, and shows a case from 11 known users on."""
+    data = known()
+    ids = Vocabulary.of(["case", "lamp", "phone"])
+    found = partners(data)
+    arrays = {
+        field.name: getattr(found, field.name)[found.b != data.vocabulary.encode(["other phone"])]
+        for field in fields(found)
+    }
+    arrays |= {name: ids.encode(data.vocabulary.decode(arrays[name])) for name in ("a", "b")}
+    of_release = Partners(**arrays)
+
+    def served(b: str, min_users: int) -> str:
+        told = Served.not_yet(of_release, ids, min_users)
+        return sentences(explain(data, told, sheet(), "phone", b, min_users=5))["served"]
+
+    assert "in place 2 of 2; probability 80%" in served("case", 5)
+    neither = "/related shows {} neither as complement nor as substitute of phone"
+    assert served("case", 11) == neither.format("case")
+    assert served("other phone", 5) == neither.format("other phone") + ": it does not know other phone yet"
 
 
 def test_what_too_few_people_stand_behind_is_withheld() -> None:
@@ -77,7 +103,7 @@ def test_what_too_few_people_stand_behind_is_withheld() -> None:
     assert said(all_of_it)["after: phone, case"]["users"] == 4
     assert shown.withheld > all_of_it.withheld == 0
     nothing = asked("phone", "case", min_users=11)
-    assert nothing.statements[0].sentence == "/related shows case neither as complement nor as substitute of phone"
+    assert sentences(nothing)["served"] == "/related shows case neither as complement nor as substitute of phone"
     assert not {"together: phone, case", "reviews: case"} & said(nothing).keys()
     assert (nothing.private, shown.private, asked("phone", "lamp", 5).private) == (True, False, False)
 
@@ -97,14 +123,23 @@ def test_what_the_sheet_and_reviewers_say_is_told() -> None:
     assert said(found)["instead: other phone, phone"]["n"] == 20
     reviews = said(asked("phone", "case", min_users=1))["reviews: case"]
     assert (reviews["reviews"], reviews["topics"]) == (2, {"quality": 1.0})
+    assert sentences(asked("phone", "case", min_users=1))["reviews: case"] == (
+        f"2 reviews of case are good on the whole ({reviews['tone']:+.2f}, from -1 bad to 1 good); "
+        "they speak most often of quality (100%)"
+    )
 
 
 def test_texts_and_pictures_are_compared_where_both_are_known() -> None:
     data = known()
     text = np.full((data.vocabulary.size, 2), np.nan, np.float32)
-    text[data.vocabulary.encode(["phone", "other phone"])] = [[0.6, 0.8], [1.0, 0.0]]
+    text[data.vocabulary.encode(["phone", "other phone", "lamp"])] = [[0.6, 0.8], [1.0, 0.0], [0.8, 0.6]]
     data = data.with_vectors(text, data.products.picture)
-    assert said(asked("phone", "other phone", 1, data))["text"]["cosine"] == pytest.approx(0.6)
+    found = asked("phone", "other phone", 1, data)
+    assert said(found)["text"] == {"cosine": pytest.approx(0.6), "nearer": 1, "of": 1}  # the lamp's is 0.96
+    assert sentences(found)["text"] == (
+        "their texts are alike by 0.60 (1 is the same); 1 of 1 other products are nearer to phone"
+    )
+    assert said(asked("phone", "lamp", 1, data))["text"]["nearer"] == 0
     assert "text" not in said(asked("phone", "case", 1, data))
 
 

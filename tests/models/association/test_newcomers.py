@@ -64,7 +64,7 @@ def test_leaving_one_out_in_turn_is_what_as_many_fits_would_find(text: np.ndarra
 def test_what_helps_is_used_and_what_does_not_is_left(text: np.ndarray, caplog: pytest.LogCaptureFixture) -> None:
     noise = np.random.default_rng(3).normal(size=(PRODUCTS, 20)).astype(np.float32)
     told = (text @ np.random.default_rng(4).normal(size=(5, 3))).astype(np.float32)
-    with caplog.at_level("INFO"):
+    with caplog.at_level("DEBUG"):
         found = foretell(features(text=text, picture=noise), LEARNERS, told, NEW)
     assert "text 30, picture 0" in caplog.text
     assert found == pytest.approx(told[NEW], abs=0.05)
@@ -72,7 +72,7 @@ def test_what_helps_is_used_and_what_does_not_is_left(text: np.ndarray, caplog: 
 
 def test_what_may_not_be_known_tells_nothing(text: np.ndarray, caplog: pytest.LogCaptureFixture) -> None:
     told = (text @ np.random.default_rng(4).normal(size=(5, 3))).astype(np.float32)
-    with caplog.at_level("INFO"):
+    with caplog.at_level("DEBUG"):
         found = foretell(features(text=text, picture=text), LEARNERS, told, NEW, ("picture", "sales"))
     assert "by their like: picture 30" in caplog.text
     assert found == pytest.approx(told[NEW], abs=0.05)

@@ -11,7 +11,7 @@ from models.relations import behaviour, pairs
 from models.relations.behaviour import Learned
 from models.relations.params import RelationsParams
 from tandem.data import schema
-from tandem.explain import explain
+from tandem.explain import Served, explain
 from tandem.features.dataset import Dataset
 from tandem.features.partners import Partners
 from tandem.params import RelateParams
@@ -62,7 +62,8 @@ def served(known: Dataset, partners: Partners, case: str) -> tuple[int, float]:
     """In how many baskets the explanation says the phone and its case are, and how probable a complement the case."""
     sheet = pd.DataFrame({"product_id": known.vocabulary.ids}).reindex(columns=schema.PRODUCTS.names)
     phone = case.replace("case", "phone")
-    found = {s.about: s.values for s in explain(known, partners, sheet, phone, case, min_users=1).statements}
+    told = Served.not_yet(partners, known.vocabulary, min_users=1)
+    found = {s.about: s.values for s in explain(known, told, sheet, phone, case, min_users=1).statements}
     together, of = found.get(f"together: {phone}, {case}", {"n": 0}), found["served"]
     return together["n"], of["probability"] if of["relation"] == "complement" else 0.0
 

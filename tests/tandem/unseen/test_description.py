@@ -178,6 +178,56 @@ def test_files_held_out_are_left_out_of_the_pattern(described) -> None:
     assert any("held out for evaluation, by the name: log_future.csv: they are left out" in d for d in draft.unsure)
 
 
+@pytest.mark.parametrize(
+    ("name", "pattern"),
+    [
+        ("orders-2026.csv", "orders-*.csv"),
+        ("orders_20260131.csv", "orders_*.csv"),
+        ("sales-Q1-2026.csv", "sales-*.csv"),
+        ("Umsatz_März_2026.csv", "Umsatz_*.csv"),
+        ("bought-31.12.2025.csv", "bought-*.csv"),
+        ("shop-2026-01-31T23-59-00Z.csv", "shop-*.csv"),
+        ("订单2026年3月.csv", "订单*.csv"),
+        ("2026-Oct.csv", "*.csv"),
+        ("mayhem-2026.csv", "mayhem-*.csv"),
+        ("top100.csv", "top100.csv"),
+        ("june.csv", "june.csv"),
+        ("lot-120261.csv", "lot-120261.csv"),
+    ],
+)
+def test_a_date_in_the_name_of_one_file_stands_for_any_date(described, name, pattern) -> None:
+    draft = described({name: events(**PLAIN)})
+    assert draft.source.events[0].files == pattern
+    assert (f"reads {name}, and later exports that are called so but for the date" in draft.text) == (name != pattern)
+    assert ("# Read alone: " in draft.text) == (name == pattern)
+
+
+def test_a_date_that_tells_files_of_two_kinds_apart_stays(described, rows) -> None:
+    goods = rows("sku,title,price", "S{n},cup {n},2.50")
+    draft = described({"shop-2025.csv": events(**PLAIN), "shop-2026.csv": goods})
+    assert (draft.source.events[0].files, draft.source.products[0].files) == ("shop-2025.csv", "shop-2026.csv")
+
+
+def test_names_without_a_date_are_said_to_be_read_alone(described, rows) -> None:
+    draft = described({"orders.csv": events(**PLAIN), "goods.csv": rows("sku,title", "S{n},cup {n}")})
+    assert draft.text.splitlines()[1] == (
+        "# Read alone: orders.csv, goods.csv. A later export has to bear another name: for it to be read as well, "
+        "widen `files` to a pattern such as orders*.csv."
+    )
+
+
+def test_files_put_beside_one_another_keep_their_dates(described) -> None:
+    log = events(**PLAIN)
+    titles = "title\n" + "".join(f"cup number {n % 9}\n" for n in range(log.count("\n") - 1))
+    block = described({"log-2026.csv": log, "titles-2026.csv": titles}).source.events[0]
+    assert (block.files, block.beside) == ("log-2026.csv", ("titles-2026.csv",))
+
+
+def test_lines_that_wait_for_a_person_are_found_with_their_numbers() -> None:
+    text = "name: shop\n# UNSURE: the time zone\nevents:\n  # UNSURE: what is 3?\n  - kind: view # not UNSURE: sure\n"
+    assert description.unsure(text) == {2: "the time zone", 4: "what is 3?"}
+
+
 def test_few_missing_cells_are_not_called_none(described, rows) -> None:
     text = rows("sku,user_id,time,title", "S{a},U{a},2026-01-{day} 10:00,cup {n}", 2_000)
     assert "<0.1% missing" in described({"log.csv": text.replace("U3,", ",", 1)}).text
