@@ -50,7 +50,7 @@ def home(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Path:
         for window in ("trial", "final"):
             unknown = np.full((Dataset.read(home / "features" / window).vocabulary.size, 1), np.nan, np.float32)
             files.write_arrays(home / "vectors" / f"{window}.npz", text=unknown, picture=unknown)
-        relate.main(*(home / name for name in ("features", "vectors", "relations", "relations.json")))
+        relate.main(*(home / name for name in ("snapshot", "splits", "features", "vectors", "relations", "reports")))
     return home
 
 
@@ -70,7 +70,7 @@ def test_planted_complements_are_found_with_their_direction(home: Path) -> None:
 
 @pytest.mark.slow
 def test_both_relations_are_learned(home: Path) -> None:
-    report = files.read_json(home / "relations.json")
+    report = files.read_json(home / "reports" / "relations.json")
     assert report["learned"] == ["complement", "substitute"]
     for part, share in (("met", 0.5), ("never_met", 0.8)):
         assert report["tested"][part]["log_loss"] < share * report["tested"][part]["log_loss_of_shares"]
@@ -87,8 +87,8 @@ def test_a_shop_without_words_and_categories_learns_of_products_that_were_met(
         arrays = dict(files.read_arrays(products))
         files.write_arrays(products, **arrays | {"category": np.zeros_like(arrays["category"])})
     monkeypatch.chdir(home)
-    places = tmp_path / "features", home / "vectors", tmp_path / "relations", tmp_path / "relations.json"
-    relate.main(*places)
-    report = files.read_json(tmp_path / "relations.json")
+    places = tmp_path / "features", home / "vectors", tmp_path / "relations", tmp_path / "reports"
+    relate.main(home / "snapshot", home / "splits", *places)
+    report = files.read_json(tmp_path / "reports" / "relations.json")
     assert sum(report["tested"]["never_met"]["pairs"].values()) == 0
     assert report["tested"]["met"]["log_loss"] < report["tested"]["met"]["log_loss_of_shares"]

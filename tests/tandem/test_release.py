@@ -128,7 +128,7 @@ def test_a_release_of_another_layout_says_what_to_do(written: Path) -> None:
     manifest = files.read_json(written / "manifest.json")
     del manifest["layout"]
     files.write_json(manifest, written / "manifest.json")
-    with pytest.raises(ReleaseError, match=r"layout 1 of another version of Tandem; 5 can be read: `tandem retrain`"):
+    with pytest.raises(ReleaseError, match=r"layout 1 of another version of Tandem; 6 can be read: `tandem retrain`"):
         release.read(written, RANKERS)
 
 
