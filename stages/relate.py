@@ -3,7 +3,7 @@
 Reads   data/features/{trial,final}/                 tandem.features.dataset.Dataset
         data/vectors/{trial,final}.npz               `text`, `picture`: (products, dim)
         data/snapshot/products.parquet               tandem.data.schema.PRODUCTS, for the report's titles
-        data/splits/test.parquet                     tandem.data.schema.EVENTS, for the report: do bundles come up again?
+        data/splits/test.parquet                     tandem.data.schema.EVENTS, for the report of bundles
 Writes  data/relations/final/partners.npz            tandem.features.partners.Partners
         data/relations/final/bundles.npz             tandem.features.bundles.Bundles
         reports/relations.json                       what it was learned from, how good it is, what was found
@@ -12,11 +12,11 @@ Params  relate                                       tandem.params.RelateParams
         relations                                    models.relations.params.RelationsParams
         bundles                                      tandem.params.BundlesParams
         privacy.min_users                            tandem.params.PrivacyParams
-        evaluate                                     tandem.params.EvaluateParams, for the report's interval
+        evaluate.{bootstrap,confidence,seed}         tandem.params.EvaluateParams, for the same report
 
-Learned from the trial's dataset alone: nothing of the validation and test windows. Partners and bundles are those of the
-final dataset, which ships; products stand under their numbers in its vocabulary. A relation with too few labelled pairs
-is not learned: its partners are then those that counts prove, without a probability.
+Learned from the trial's dataset alone: nothing of the validation and test windows. Partners and bundles are those of
+the final dataset, which ships; products stand under their numbers in its vocabulary. A relation with too few labelled
+pairs is not learned: its partners are then those that counts prove, without a probability.
 """
 
 import logging

@@ -171,8 +171,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 def forget(folder: Path, user_ids: Collection[str]) -> bool:
     """Take users out of a release's histories and seal it anew; return whether one was there.
 
-    What the ranker learned from them stays, as do counts of partners and bundles, and the manifest says of how many, under
-    `erased`. A call that was cut short is finished by the next one.
+    What the ranker learned from them stays, as do counts of partners and bundles, and the manifest says of how many,
+    under `erased`. A call that was cut short is finished by the next one.
     """
     manifest = read_manifest(folder)
     path = folder / "state" / "histories.npz"

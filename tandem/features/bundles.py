@@ -58,9 +58,9 @@ class Bundles:
     def counted(cls, splits: Iterable[Split], held: "Counter") -> Self:
         """What `held` counts of these sets, split like this."""
         table = np.array([_row(held, *split) for split in splits], np.float64).reshape(-1, 2 * LARGEST + 4)
-        products, smaller, baskets, users, each, expected = np.split(table, np.cumsum([LARGEST, 1, 1, 1, LARGEST]), 1)
-        whole = (of.astype(np.int32) for of in (products, smaller[:, 0], baskets[:, 0], users[:, 0], each))
-        return cls(*whole, expected[:, 0])
+        whole = table[:, :-1].astype(np.int32)
+        smaller, baskets, users = whole[:, LARGEST : LARGEST + 3].T
+        return cls(whole[:, :LARGEST], smaller, baskets, users, whole[:, -LARGEST:], table[:, -1])
 
     @classmethod
     def none(cls) -> Self:
@@ -104,9 +104,7 @@ class Held(NamedTuple):
 
     baskets: int  # with all of A
     users: int  # distinct known ones of these baskets
-    room: tuple[
-        float, float
-    ]  # Σ_{r ∋ A} C(s_r - |A|, j) of j = 1, 2: how many other products, and pairs, fit beside it
+    room: tuple[float, float]  # Σ_{r ∋ A} C(s_r - |A|, j), j = 1, 2: other products, and pairs of them, that fit
 
 
 Counter: TypeAlias = Callable[[Products], Held]
