@@ -2,6 +2,7 @@
 
 import hashlib
 import shutil
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from stages import features, relate, split
 from tandem import demo, files
 from tandem.data import canonical, schema
 from tandem.data.sources import Source
+from tandem.features.bundles import Bundles
 from tandem.features.dataset import Dataset
 from tandem.features.partners import Partners
 from tandem.features.relations import RELATIONS, label
@@ -31,6 +33,13 @@ def test_without_enough_labels_partners_are_what_counts_prove(related) -> None:
         assert found == set(zip(told.a[believed].tolist(), told.b[believed].tolist(), strict=True))
         assert report["final"][name]["pairs"] == kept.sum()
     assert report["final"]["complement"]["pairs"] > 0
+
+
+def test_a_shop_of_pairs_has_no_bundles_and_says_so(related) -> None:
+    """Its baskets hold two products each."""
+    assert len(Bundles.read(related.relations / "final" / "bundles.npz")) == 0
+    report = files.read_json(related.root / "reports" / "bundles.json")
+    assert (report["bundles"], report["later"]["observed"]) == ({}, 0)
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +75,20 @@ def test_planted_complements_are_found_with_their_direction(home: Path) -> None:
     found = [places[pair] for pair in zip(a[warm].tolist(), b[warm].tolist(), strict=True) if pair in places]
     assert len(found) >= 0.8 * len(warm)
     assert np.mean(partners.first[found] == 1) >= 0.9
+
+
+@pytest.mark.slow
+def test_bundles_are_made_of_planted_complements(home: Path) -> None:
+    """Nothing is planted but pairs: of a bundle, each product goes with another or what it goes with calls for both."""
+    known = Dataset.read(home / "features" / "final")
+    bundles = Bundles.read(home / "relations" / "final" / "bundles.npz")
+    truth = pd.read_csv(home / "truth" / "complements.csv", dtype=str)
+    planted = {frozenset(pair) for pair in zip(truth["antecedent"], truth["consequent"], strict=True)}
+    for place in range(len(bundles)):
+        ids = [known.vocabulary.ids[product - 1] for product in bundles.products[place] if product]
+        assert sum(frozenset(pair) in planted for pair in combinations(ids, 2)) >= len(ids) - 1
+    assert len(bundles) > 0
+    assert sum(files.read_json(home / "reports" / "bundles.json")["bundles"].values()) == len(bundles)
 
 
 @pytest.mark.slow
