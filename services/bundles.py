@@ -22,19 +22,14 @@ def bundles(shelf: Shelf, item: int, allowed: NDArray[np.bool_]) -> list[Bundle]
 
 
 def _bundle(shelf: Shelf, item: int, place: int) -> Bundle:
-    known = shelf.release.bundles
-    others = [of for of in known.products[place].tolist() if of not in (0, item)]
-    own = known.each[place][known.products[place] == item][0]
-    baskets, expected, name = (
-        int(known.baskets[place]),
-        round(float(known.expected[place]), 1),
-        shelf.catalogue.name(item),
-    )
+    known, name = shelf.release.bundles, shelf.catalogue.name(item)
+    products, baskets = known.products[place], int(known.baskets[place])
+    expected = float(f"{known.expected[place]:.3g}")
     return Bundle(
-        products=[Product(**shelf.catalogue.described(of)) for of in others],
+        products=[Product(**shelf.catalogue.described(of)) for of in products.tolist() if of not in (0, item)],
         baskets=baskets,
         expected=expected,
         lift=round(float(known.lift[place]), 2),
-        probability=round(float(baskets / own), 4),
+        probability=round(baskets / int(known.each[place][products == item][0]), 4),
         reason=f"bought together with {name} in {baskets} baskets, by chance in {expected:g}",
     )

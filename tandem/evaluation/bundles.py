@@ -62,12 +62,12 @@ def table(told: Mapping[str, Any]) -> str:
     lines = [f"bundles: {sizes}; {told['products']:,} products take part", _later(told["later"])]
     lines.append("  lift  baskets  by chance  the strongest")
     for of in told["strongest"]:
-        lines.append(f"{of['lift']:6.1f}{of['baskets']:9,}{of['expected']:11.1f}  {' + '.join(of['titles'])}")
+        lines.append(f"{of['lift']:6.1f}{of['baskets']:9,}{of['expected']:11.2f}  {' + '.join(of['titles'])}")
     return "\n".join(lines)
 
 
 def _later(of: Mapping[str, Any]) -> str:
-    begin = f"  {of['observed']:,} times in {of['baskets']:,} later baskets, by chance {of['expected']:.1f}"
+    begin = f"  {of['observed']:,} times in {of['baskets']:,} later baskets, by chance {of['expected']:.2f}"
     if not of["ratio"]:
         return begin
     return f"{begin}: {of['ratio']['mean']:.2f} [{of['ratio']['low']:.2f}, {of['ratio']['high']:.2f}] times as often"

@@ -22,8 +22,8 @@ def test_a_bundle_tells_its_other_products_and_counts(shop: Shelf) -> None:
             Product(product_id="case-a", title="Case A", price=20.0, currency="EUR"),
             Product(product_id="cable", title="Cable", price=5.0, currency="EUR"),
         ],
-        baskets=2, expected=0.4, lift=5.0, probability=0.6667,
-        reason="bought together with Phone A in 2 baskets, by chance in 0.4",
+        baskets=2, expected=0.04, lift=49.95, probability=0.6667,
+        reason="bought together with Phone A in 2 baskets, by chance in 0.04",
     )  # fmt: skip
     assert others([second]) == [["phone-b", "case-b", "case-a"]]
 

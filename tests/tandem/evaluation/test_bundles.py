@@ -54,9 +54,9 @@ def test_the_table_says_how_often_they_came_up_again(params: EvaluateParams) -> 
     text = bundles.table(bundles.report(FOUND, LATER, TITLES, params))
     assert text.splitlines()[:2] == [
         "bundles: 2 of 3 products; 4 products take part",
-        "  2 times in 5 later baskets, by chance 0.5: 4.00 [3.33, 5.00] times as often",
+        "  2 times in 5 later baskets, by chance 0.50: 4.00 [3.33, 5.00] times as often",
     ]
-    assert text.splitlines()[3] == "   3.3        2        0.6  Bread + Butter + Jam"
+    assert text.splitlines()[3] == "   3.3        2       0.60  Bread + Butter + Jam"
 
 
 @pytest.mark.parametrize("found", [Bundles.none(), FOUND])

@@ -121,6 +121,16 @@ def test_what_few_users_took_is_not_shown() -> None:
     assert sorted(find(nobody, min_users=1)) == [(1, 2, 3), (4, 5, 6)]
 
 
+def test_what_is_too_large_for_a_dense_matrix_gives_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    bought = baskets([of | {1, 2, 3} if len(of) == 1 else of for of in noise(200)])
+    dense = candidates(bought, min_count=4)
+    monkeypatch.setattr(bundles, "DENSE", 0)
+    sparse = candidates(bought, min_count=4)
+    assert len(sparse) > 3
+    assert (sparse.products == dense.products).all()
+    assert (sparse.expected == dense.expected).all()
+
+
 def test_of_too_many_sets_the_most_frequent_are_looked_at_and_a_warning_says_so(caplog) -> None:
     rows = [{1, 2, 3}] * 20 + [{4, 5, 6}] * 10
     with caplog.at_level(logging.WARNING):
