@@ -68,7 +68,7 @@ class Bundles:
     @classmethod
     def none(cls) -> Self:
         """No bundles."""
-        return cls.counted([], lambda _: NOTHING)
+        return cls.counted([], lambda _: Held(0, 0, (0.0, 0.0)))
 
     def __len__(self) -> int:
         return len(self.products)
@@ -111,7 +111,6 @@ class Held(NamedTuple):
 
 
 Counter: TypeAlias = Callable[[Products], Held]
-NOTHING = Held(0, 0, (0.0, 0.0))
 
 
 def find(known: Dataset, params: BundlesParams, min_users: int) -> Bundles:
@@ -232,7 +231,7 @@ def _once(believed: Bundles) -> NDArray[np.int64]:
     kept: list[int] = []
     told: set[tuple[int, ...]] = set()
     for place in np.lexsort((-believed.lift, -believed.size)).tolist():
-        inside = set(combinations(sorted(believed.products[place, : believed.size[place]].tolist()), 2))
+        inside = set(combinations(sorted(set(believed.products[place].tolist()) - {0}), 2))
         if not inside & told:
             told |= inside
             kept.append(place)
