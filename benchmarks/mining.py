@@ -32,7 +32,7 @@ PAIRS = (
     "tandem", "tandem_weighted", "floor", "floor_weighted", "scipy", "implicit", "duckdb", "polars", "mlxtend",
     "efficient_apriori",
 )  # fmt: skip
-SETS = "mlxtend", "efficient_apriori", "pyfim"
+SETS = "hmine", "hmine_dense", "hmine_whole", "mlxtend", "efficient_apriori", "pyfim"
 OF_MEMORY = "memoryerror", "out of memory", "memory allocation", "bad_alloc", "bad allocation", "cannot allocate"
 NAMES = {
     "tandem": "Tandem, counted",
@@ -44,13 +44,16 @@ NAMES = {
     "duckdb": "DuckDB self-join, rare dropped first",
     "polars": "Polars self-join, rare dropped first",
     "mlxtend": "mlxtend fpgrowth",
+    "hmine": "mlxtend hmine, sparse: what Tandem uses where dense is too large",
+    "hmine_dense": "mlxtend hmine, dense: what Tandem uses",
+    "hmine_whole": "mlxtend hmine, nothing dropped before",
     "efficient_apriori": "efficient-apriori",
     "pyfim": "PyFIM fpgrowth",
 }
 
 
 class Task(NamedTuple):
-    """From how many baskets on, and up to how large, sets of a shape are counted."""
+    """From how many baskets on, and up to how large, pairs of a shape, or sets of three and more, are counted."""
 
     shape: str
     min_count: int
@@ -71,6 +74,7 @@ TASKS = {
     "groceries-10-sets": Task("groceries", 10, 5),
     "online_retail-259-sets": Task("online_retail", 259, 5),
     "online_retail-130-sets": Task("online_retail", 130, 5),
+    "generated-2517-sets": Task("generated", 2517, 5),
 }
 
 
@@ -138,7 +142,8 @@ def race(task: Task, folder: Path, rounds: int, peers: Path, limits: Limits) -> 
             print(f"  {number + 1} {name}: {done}, load {os.getloadavg()[0]:.1f}", file=sys.stderr, flush=True)
     agree(took)
     found = next(of[0] for of in took.values() if of)
-    print(f"\n{task.shape}, sets of 2 to {task.largest} in {task.min_count} baskets or more: {found.sets:,}; ", end="")
+    sets = f"sets of {min(3, task.largest)} to {task.largest}"
+    print(f"\n{task.shape}, {sets} in {task.min_count} baskets or more: {found.sets:,}; ", end="")
     print(f"{rounds} rounds, load {os.getloadavg()[0]:.1f}\n", *table(took, stopped), sep="\n", flush=True)
 
 

@@ -167,16 +167,38 @@ def polars(given: Input) -> Work:
 
 def mlxtend(given: Input) -> Work:
     """FP-growth on a sparse frame."""
-    import pandas as pd
-    from mlxtend.frequent_patterns import fpgrowth
+    return _mlxtend(given, "fpgrowth")
 
-    held = given.matrix().astype(bool)
-    frame = pd.DataFrame.sparse.from_spmatrix(held)
+
+def hmine(given: Input) -> Work:
+    """H-mine on a sparse frame."""
+    return _mlxtend(given, "hmine")
+
+
+def hmine_dense(given: Input) -> Work:
+    """H-mine on a dense frame."""
+    return _mlxtend(given, "hmine", dense=True)
+
+
+def hmine_whole(given: Input) -> Work:
+    """H-mine on a sparse frame of all products and baskets."""
+    return _mlxtend(given, "hmine", whole=True)
+
+
+def _mlxtend(given: Input, name: str, dense: bool = False, whole: bool = False) -> Work:
+    import pandas as pd
+    from mlxtend import frequent_patterns
+
+    held = given.matrix()
 
     def work() -> Any:
+        kept, few = (np.arange(held.shape[1]), held) if whole else _few(held, given)
+        few = few.astype(bool)
+        frame = pd.DataFrame(few.toarray()) if dense else pd.DataFrame.sparse.from_spmatrix(few)
         support = (given.min_count - 0.5) / len(frame)
-        found = fpgrowth(frame, min_support=support, max_len=given.largest)
-        return zip(found["itemsets"], np.round(found["support"] * len(frame)), strict=True)
+        found = getattr(frequent_patterns, name)(frame, min_support=support, max_len=given.largest)
+        counts = np.round(found["support"].astype(float) * len(frame))
+        return ((kept[list(items)], n) for items, n in zip(found["itemsets"], counts, strict=True))
 
     return work
 
@@ -186,9 +208,9 @@ def efficient_apriori(given: Input) -> Work:
     from efficient_apriori import itemsets_from_transactions
 
     held = given.matrix()
-    rows = [tuple(row) for row in np.split(held.indices, held.indptr[1:-1])]
 
     def work() -> Any:
+        rows = [tuple(row) for row in _rows(held, given)]
         support = (given.min_count - 0.5) / len(rows)
         found, _ = itemsets_from_transactions(rows, min_support=support, max_length=given.largest)
         return ((items, n) for of_size in found.values() for items, n in of_size.items())
@@ -201,8 +223,25 @@ def pyfim(given: Input) -> Work:
     from fim import fpgrowth
 
     held = given.matrix()
-    rows = [row.tolist() for row in np.split(held.indices, held.indptr[1:-1])]
-    return lambda: fpgrowth(rows, target="s", supp=-given.min_count, zmin=2, zmax=given.largest, report="a")
+    return lambda: fpgrowth(
+        _rows(held, given), target="s", supp=-given.min_count, zmin=2, zmax=given.largest, report="a"
+    )
+
+
+def _few(held: Any, given: Input) -> tuple[Any, Any]:
+    """What can be in a set of three: products of two frequent pairs or more, and baskets with three of these."""
+    if given.largest == 2:
+        return np.arange(held.shape[1]), held
+    kept, few = _frequent(held, given.min_count)
+    found = _upper(few.T @ few, given.min_count)
+    pairs = np.bincount(found.a, minlength=len(kept)) + np.bincount(found.b, minlength=len(kept))
+    few = few[:, pairs >= 2]
+    return kept[pairs >= 2], few[np.diff(few.indptr) >= 3]
+
+
+def _rows(held: Any, given: Input) -> list[list[int]]:
+    kept, few = _few(held, given)
+    return [row.tolist() for row in np.split(kept[few.indices], few.indptr[1:-1])]
 
 
 CONTENDERS: dict[str, Callable[[Input], Work]] = {
@@ -215,17 +254,20 @@ CONTENDERS: dict[str, Callable[[Input], Work]] = {
     "duckdb": duckdb,
     "polars": polars,
     "mlxtend": mlxtend,
+    "hmine": hmine,
+    "hmine_dense": hmine_dense,
+    "hmine_whole": hmine_whole,
     "efficient_apriori": efficient_apriori,
     "pyfim": pyfim,
 }
 
 
-def sum_of(found: Any) -> dict[str, int]:
-    """How many sets of two and more there are, and one number that any other set or count would change."""
+def sum_of(found: Any, smallest: int = 2) -> dict[str, int]:
+    """How many sets of so many and more there are, and one number that any other set or count would change."""
     if isinstance(found, Counted):
         a, b, n = (np.asarray(column).astype(np.uint64) for column in found)
         return {"sets": len(n), "sum": int((n * (_mixed(a) + _mixed(b))).sum())}
-    return _sum_of_sets((items, n) for items, n in found if len(items) > 1)
+    return _sum_of_sets((items, n) for items, n in found if len(items) >= smallest)
 
 
 def _sum_of_sets(found: Iterable[tuple[Iterable[int], float]]) -> dict[str, int]:
@@ -248,10 +290,10 @@ def main(contender: str, folder: str, min_count: str, largest: str, gibibytes: s
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     work = CONTENDERS[contender](Input(Path(folder), int(min_count), int(largest)))
     began, before = time.perf_counter(), os.times()
-    found = work()
+    found, smallest = work(), min(3, int(largest))
     seconds, after = time.perf_counter() - began, os.times()
     worked = after.user - before.user + after.system - before.system
-    Path(out).write_text(json.dumps({"seconds": seconds, "worked": worked, **sum_of(found)}))
+    Path(out).write_text(json.dumps({"seconds": seconds, "worked": worked, **sum_of(found, smallest)}))
 
 
 if __name__ == "__main__":

@@ -142,10 +142,10 @@ def serve(port: Port = PORT) -> None:
 
 @app.command()
 def report() -> None:
-    """Print the evaluation table, what was decided, and what each part of the association network is worth."""
+    """Print the evaluation table, what was decided, bundles, and what each part of the association network is worth."""
     from flows.promote import OUTCOME, REPORTS
     from tandem import files
-    from tandem.evaluation import ablation
+    from tandem.evaluation import ablation, bundles
     from tandem.evaluation.report import table
 
     path = REPORTS / "evaluation.json"
@@ -158,6 +158,8 @@ def report() -> None:
             champion = outcome["champion"]
             named = f"{champion['name']} (version {champion['version']})" if champion else "none"
             typer.echo(" ".join([f"{task}: champion {named}.", *outcome["notes"]]))
+    if (found := REPORTS / "bundles.json").exists():
+        typer.echo(f"\n{bundles.table(files.read_json(found))}")
     if (parts := REPORTS / "ablations.json").exists():
         told = files.read_json(parts)
         fits = told["data_hash"] == evaluation["data_hash"]

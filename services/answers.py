@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services import recent
+from services.bundles import bundles
 from services.partners import partners
 from services.schemas import Answer, Event, Item, Recommend, Related, RelatedAnswer
 from services.shelf import POPULAR, Pick, Shelf
@@ -58,7 +59,7 @@ def recommend(shelf: Shelf, question: Recommend, user_id: str | None) -> Answer:
 
 def related(shelf: Shelf, question: Related) -> RelatedAnswer:
     """What goes with a product; popular products, near ones first, fill what the ranker leaves open. Beside them its
-    complements and substitutes, which nothing fills.
+    complements, substitutes and bundles, which nothing fills.
 
     A product that the ranker does not place because of the one asked about gives way to them, and so does one that
     fewer than `privacy.min_users` users took together with it; of a product without baskets, with one that is like it.
@@ -82,7 +83,8 @@ def related(shelf: Shelf, question: Related) -> RelatedAnswer:
     rings = (allowed & near for near in catalogue.around(item))
     general = _answer(shelf, ranked, reasons, rings, question.k, f"product {question.product_id}")
     complements, substitutes = (partners(shelf, item, relation, allowed, question.k) for relation in get_args(Relation))
-    return RelatedAnswer(**dict(general), complements=complements, substitutes=substitutes)
+    sets = bundles(shelf, item, allowed)
+    return RelatedAnswer(**dict(general), complements=complements, substitutes=substitutes, bundles=sets)
 
 
 def warm_up(shelf: Shelf) -> None:

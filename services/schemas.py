@@ -156,6 +156,19 @@ class Partner(Product):
     evidence: Counts
 
 
+class Bundle(BaseModel):
+    """Products that are bought together with the one asked about, all of them in one basket."""
+
+    products: Annotated[list[Product], Field(min_length=2, max_length=4, description="the other products")]
+    baskets: Annotated[int, Field(description="with all of them, before the release was learned")]
+    expected: Annotated[float, Field(description="such baskets, were the set no more than its likeliest two parts")]
+    lift: Annotated[float, Field(description="strength: baskets / expected")]
+    probability: Annotated[
+        float, Field(ge=0, le=1, description="of the baskets with the product asked about, those that hold the rest")
+    ]
+    reason: Annotated[str, Field(description="a sentence with the counts")]
+
+
 class Answer(BaseModel):
     """The best products first, and where they come from."""
 
@@ -170,11 +183,14 @@ class Answer(BaseModel):
 
 
 class RelatedAnswer(Answer):
-    """What goes with a product in general, and its complements and substitutes apart."""
+    """What goes with a product in general, and its complements, substitutes and bundles apart."""
 
     complements: Annotated[list[Partner], Field(description="what completes it, at most k, the most probable first")]
     substitutes: Annotated[
         list[Partner], Field(description="what may stand in for it, at most k, the most probable first")
+    ]
+    bundles: Annotated[
+        list[Bundle], Field(description="sets of three to five products that hold it, at most 5, the strongest first")
     ]
 
 

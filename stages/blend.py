@@ -5,6 +5,7 @@ Reads   data/trials/, data/releases/: counting/<name>/, association/       tande
         data/opinions.parquet                                              tandem.data.schema.OPINIONS
         data/vectors/{trial,final}.npz                                     `text`, `picture`: (products, dim)
         data/relations/final/partners.npz                                  tandem.features.partners.Partners
+        data/relations/final/bundles.npz                                   tandem.features.bundles.Bundles
 Writes  data/trials/blend/       the rankers of the trials, weighed by the validation window
         data/releases/blend/     the released ones, with the same weights; learned again of products without baskets
 Params  blend                          tandem.params.BlendParams

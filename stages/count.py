@@ -2,6 +2,7 @@
 
 Reads   data/features/{trial,final}/, data/snapshot/, data/splits/, data/opinions.parquet
         data/relations/final/partners.npz              tandem.features.partners.Partners
+        data/relations/final/bundles.npz               tandem.features.bundles.Bundles
 Writes  data/trials/counting/<name>/       learned before the validation window, choices made on it
         data/releases/counting/<name>/     learned again before the test window, with those choices
 Params  counting                           tandem.params.CountingParams

@@ -1,15 +1,22 @@
-"""Find every product's complements and substitutes, learned from what customers did later.
+"""Find every product's complements and substitutes, learned from what customers did later, and bundles of products.
 
 Reads   data/features/{trial,final}/                 tandem.features.dataset.Dataset
         data/vectors/{trial,final}.npz               `text`, `picture`: (products, dim)
+        data/snapshot/products.parquet               tandem.data.schema.PRODUCTS, for the report's titles
+        data/splits/test.parquet                     tandem.data.schema.EVENTS, for the report of bundles
 Writes  data/relations/final/partners.npz            tandem.features.partners.Partners
+        data/relations/final/bundles.npz             tandem.features.bundles.Bundles
         reports/relations.json                       what it was learned from, how good it is, what was found
+        reports/bundles.json                         tandem.evaluation.bundles.report
 Params  relate                                       tandem.params.RelateParams
         relations                                    models.relations.params.RelationsParams
+        bundles                                      tandem.params.BundlesParams
+        privacy.min_users                            tandem.params.PrivacyParams
+        evaluate.{bootstrap,confidence,seed}         tandem.params.EvaluateParams, for the same report
 
-Learned from the trial's dataset alone: nothing of the validation and test windows. Partners are those of the final
-dataset, which ships; products stand under their numbers in its vocabulary. A relation with too few labelled pairs is
-not learned: its partners are then those that counts prove, without a probability.
+Learned from the trial's dataset alone: nothing of the validation and test windows. Partners and bundles are those of
+the final dataset, which ships; products stand under their numbers in its vocabulary. A relation with too few labelled
+pairs is not learned: its partners are then those that counts prove, without a probability.
 """
 
 import logging
@@ -19,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from models.relations import behaviour, pairs
@@ -27,15 +35,19 @@ from models.relations.errors import RelationsError
 from models.relations.params import RelationsParams
 from stages import run
 from tandem import files
+from tandem.data import schema
+from tandem.evaluation.bundles import report
+from tandem.features import baskets, bundles
+from tandem.features.bundles import Bundles
 from tandem.features.dataset import Dataset
 from tandem.features.partners import Partners, Relation
-from tandem.params import RelateParams
+from tandem.params import BundlesParams, EvaluateParams, PrivacyParams, RelateParams
 
 log = logging.getLogger(__name__)
 
 
-def main(features: Path, vectors: Path, relations: Path, report: Path) -> None:
-    """Write partners and the report."""
+def main(snapshot: Path, splits: Path, features: Path, vectors: Path, relations: Path, reports: Path) -> None:
+    """Write partners, bundles and a report of each."""
     params = RelateParams.read()
     shutil.rmtree(relations, ignore_errors=True)
     trial, final = (_dataset(features, vectors, window) for window in ("trial", "final"))
@@ -47,7 +59,11 @@ def main(features: Path, vectors: Path, relations: Path, report: Path) -> None:
     told["final"] = {name: _sizes(found, name) for name in PLACES}
     sizes = (f"{of['pairs']} pairs for {of['products']} products as {name}" for name, of in told["final"].items())
     log.info("wrote %s: %s", relations / "final" / "partners.npz", ", ".join(sizes))
-    files.write_json(told, report)
+    files.write_json(told, reports / "relations.json")
+    bundled = bundles.find(final, BundlesParams.read(), PrivacyParams.read().min_users)
+    bundled.write(relations / "final" / "bundles.npz")
+    log.info("wrote %s: %d bundles", relations / "final" / "bundles.npz", len(bundled))
+    files.write_json(_of_bundles(bundled, final, snapshot, splits), reports / "bundles.json")
 
 
 def _learned(lesson: Lesson, final: Dataset, params: RelateParams) -> tuple[Learned, dict[str, Any]]:
@@ -70,6 +86,15 @@ def _learned(lesson: Lesson, final: Dataset, params: RelateParams) -> tuple[Lear
         for name, of in parts.items()
     }
     return Learned(made, names), told
+
+
+def _of_bundles(bundled: Bundles, final: Dataset, snapshot: Path, splits: Path) -> dict[str, Any]:
+    """The report of bundles, beside the baskets of the test window."""
+    later = files.read(splits / "test.parquet", schema.EVENTS)
+    bought = baskets.gather(later, final.vocabulary, final.params.target_kinds)
+    titles = files.read(snapshot / "products.parquet", schema.PRODUCTS).set_index("product_id")["title"]
+    ids = pd.Series(["", *final.vocabulary.ids])
+    return report(bundled, bought, ids.map(titles).fillna(ids), EvaluateParams.read())
 
 
 def _dataset(features: Path, vectors: Path, window: str) -> Dataset:

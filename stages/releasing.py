@@ -17,6 +17,7 @@ from tandem.data.splits import Cuts
 from tandem.evaluation import cases
 from tandem.evaluation.cases import Cases
 from tandem.features import demand, histories
+from tandem.features.bundles import Bundles
 from tandem.features.dataset import Dataset
 from tandem.features.demand import Demand
 from tandem.features.histories import Histories
@@ -103,13 +104,21 @@ class Workshop:
             "min_users": PrivacyParams.read().min_users,
         }
         return release.write(
-            folder, ranker, dataset.vocabulary, self.catalogue, state, {**known, **facts}, self._partners(window, facts)
+            folder,
+            ranker,
+            dataset.vocabulary,
+            self.catalogue,
+            state,
+            {**known, **facts},
+            self._goes_with(window, facts),
         )
 
-    def _partners(self, window: Window, facts: dict[str, Any]) -> Partners | None:
-        """Complements and substitutes, for what ships and says what goes with a product."""
-        shown = window == "final" and "related" in facts["tasks"]
-        return Partners.read(self.relations / "final" / "partners.npz") if shown else None
+    def _goes_with(self, window: Window, facts: dict[str, Any]) -> tuple[Partners, Bundles] | None:
+        """Partners and bundles, for what ships and says what goes with a product."""
+        if window != "final" or "related" not in facts["tasks"]:
+            return None
+        folder = self.relations / "final"
+        return Partners.read(folder / "partners.npz"), Bundles.read(folder / "bundles.npz")
 
 
 def code_hash() -> str:

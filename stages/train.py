@@ -4,6 +4,7 @@ Reads   data/snapshot/, data/splits/, data/features/{trial,final}/    tandem.fea
         data/opinions.parquet                                         tandem.data.schema.OPINIONS
         data/vectors/{trial,final}.npz                                `text`, `picture`: (products, dim)
         data/relations/final/partners.npz                             tandem.features.partners.Partners
+        data/relations/final/bundles.npz                              tandem.features.bundles.Bundles
 Writes  data/trials/<name>/       learned before the validation window, epochs chosen on it
         data/releases/<name>/     learned again before the test window, with those choices
         reports/curves/<name>.csv loss and validation metric of each epoch of the trial

@@ -312,6 +312,14 @@ class RelateParams(Section):
     seed: int
 
 
+class BundlesParams(Section):
+    """Which sets of three to five products are asked about."""
+
+    section = "bundles"
+    min_count: int = Field(ge=2)  # baskets that must hold the whole set
+    max_sets: int = Field(ge=1)  # of each size: of more, pairs included, only the most frequent, with a warning
+
+
 class CountingParams(Section):
     """Rankers that count; units are days where a name says so.
 

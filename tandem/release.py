@@ -5,7 +5,7 @@ vocabulary.json      product ids by index
 catalogue.parquet    schema.PRODUCTS rows of the vocabulary, for titles and filters
 ranker/              what the ranker saved
 state/               histories and demand up to the end of the snapshot, for serving; of a ranker that says what
-                     goes with a product, its complements and substitutes
+                     goes with a product, its complements and substitutes, and bundles
 """
 
 import hashlib
@@ -24,6 +24,7 @@ import pandas as pd
 from tandem import files
 from tandem.data import schema
 from tandem.errors import ReleaseError
+from tandem.features.bundles import Bundles
 from tandem.features.demand import Demand
 from tandem.features.histories import Histories
 from tandem.features.partners import Partners
@@ -33,7 +34,7 @@ from tandem.ranking.ranker import Ranker
 log = logging.getLogger(__name__)
 
 MANIFEST = "manifest.json"
-LAYOUT = 5
+LAYOUT = 6
 """Of the files that rankers and state write; a change that earlier ones do not fit takes the next number."""
 
 
@@ -82,6 +83,12 @@ class Release:
         path = self.folder / "state" / "partners.npz"
         return Partners.read(path) if path.exists() else Partners.none()
 
+    @cached_property
+    def bundles(self) -> Bundles:
+        """Sets of products bought together; none where the release answers no such question."""
+        path = self.folder / "state" / "bundles.npz"
+        return Bundles.read(path) if path.exists() else Bundles.none()
+
 
 def write(
     folder: Path,
@@ -90,7 +97,7 @@ def write(
     catalogue: pd.DataFrame,
     state: tuple[Histories, Demand],
     facts: Mapping[str, Any],
-    partners: Partners | None = None,
+    goes_with: tuple[Partners, Bundles] | None = None,
 ) -> str:
     """Write a release, replacing what was in `folder`, and return its content hash.
 
@@ -98,7 +105,7 @@ def write(
         catalogue: schema.PRODUCTS rows; those of the vocabulary are kept.
         state: histories and demand up to the end of the snapshot, in the same vocabulary.
         facts: further entries of the manifest: kind, params, data_hash, seed, fit_until, source, …
-        partners: complements and substitutes in the same vocabulary, if the ranker says what goes with a product.
+        goes_with: partners and bundles in the same vocabulary, if the ranker says what goes with a product.
     """
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "ranker").mkdir(parents=True)
@@ -108,8 +115,10 @@ def write(
     histories, demand = state
     histories.write(folder / "state" / "histories.npz")
     demand.write(folder / "state" / "demand.npz")
-    if partners is not None:
+    if goes_with is not None:
+        partners, bundles = goes_with
         partners.write(folder / "state" / "partners.npz")
+        bundles.write(folder / "state" / "bundles.npz")
     manifest = {
         **facts,
         "layout": LAYOUT,
@@ -167,8 +176,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 def forget(folder: Path, user_ids: Collection[str]) -> bool:
     """Take users out of a release's histories and seal it anew; return whether one was there.
 
-    What the ranker learned from them stays, as do counts of partners, and the manifest says of how many, under
-    `erased`. A call that was cut short is finished by the next one.
+    What the ranker learned from them stays, as do counts of partners and bundles, and the manifest says of how many,
+    under `erased`. A call that was cut short is finished by the next one.
     """
     manifest = read_manifest(folder)
     path = folder / "state" / "histories.npz"

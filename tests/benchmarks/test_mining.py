@@ -43,9 +43,20 @@ def test_every_contender_finds_the_pairs_of_a_plain_loop(contender: str, min_cou
     assert {(int(a), int(b)): int(n) for a, b, n in zip(*found, strict=True)} == expected
 
 
+@pytest.mark.parametrize("contender", ["hmine", "hmine_dense", "hmine_whole", "mlxtend"])
+def test_sets_of_three_and_four_are_those_of_a_plain_loop(contender: str, shape: Path) -> None:
+    held = np.load(shape / "held.npy")
+    sets = (of for size in (3, 4) for of in combinations(range(30), size))
+    expected = {of: int(held[:, list(of)].all(axis=1).sum()) for of in sets}
+    found = CONTENDERS[contender](Input(shape, 5, 4))()
+    told = {tuple(sorted(items)): n for items, n in found if len(items) > 2}
+    assert told == {of: n for of, n in expected.items() if n >= 5}
+
+
 def test_a_sum_tells_pairs_and_counts_apart() -> None:
     pairs = Counted(np.array([1, 2]), np.array([2, 3]), np.array([7, 9]))
     assert sum_of(pairs) == sum_of([((3, 2), 9), ((2, 1), 7), ((1,), 50)])  # sets, and one of a single product
+    assert sum_of([((3, 2), 9), ((1, 2, 3), 4)], smallest=3) == sum_of([((3, 1, 2), 4)])
     others = [([1, 2], [2, 3], [9, 7]), ([1, 2], [2, 4], [7, 9]), ([1, 1], [2, 3], [7, 9])]
     assert len({sum_of(Counted(*map(np.array, other)))["sum"] for other in others} | {sum_of(pairs)["sum"]}) == 4
 

@@ -19,7 +19,7 @@ from ruamel.yaml import YAML
 from flows import bento, snapshots
 from tandem import demo, files
 from tandem.data import schema
-from tandem.evaluation import ablation
+from tandem.evaluation import ablation, bundles
 from tandem.evaluation.report import table
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
@@ -65,6 +65,7 @@ def test_the_whole_path_and_a_question(shop: Path) -> None:
     assert ablations["data_hash"] == report["data_hash"]
     assert {"no text", "no picture"} <= ablations["views"]["together"]["differences"].keys()
     assert ablation.table(ablations) in said
+    assert bundles.table(files.read_json(Path("reports/bundles.json"))) in said
     vectors = files.read_arrays(Path("data/vectors/final.npz"))
     assert np.isfinite(vectors["text"]).all(axis=1).any()
     assert np.isfinite(vectors["picture"]).all(axis=1).any()
@@ -86,7 +87,7 @@ def test_the_whole_path_and_a_question(shop: Path) -> None:
     assert answer["model_version"] == champions["related"]["champion"]["content_hash"]
     assert 1 <= len(answer["items"]) <= 3
     assert {"pairs", "learned", "final"} <= files.read_json(Path("reports/relations.json")).keys()
-    assert {"complements", "substitutes"} <= answer.keys()
+    assert {"complements", "substitutes", "bundles"} <= answer.keys()
     assert product not in {item["product_id"] for item in answer["items"]}
     other = answer["items"][0]["product_id"]
     explained = json.loads(tandem("explain", product, other, "--json").stdout)

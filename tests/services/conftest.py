@@ -9,7 +9,7 @@ import sys
 import time
 import urllib.request
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +29,7 @@ from tandem import release
 from tandem.data import schema
 from tandem.evaluation.cases import Cases
 from tandem.features import dataset, demand, histories
+from tandem.features.bundles import LARGEST, Bundles
 from tandem.features.dataset import Dataset
 from tandem.features.demand import Demand
 from tandem.features.histories import Histories
@@ -146,6 +147,24 @@ def partners(vocabulary: Vocabulary) -> Partners:
     return Partners.of(vocabulary.encode(asked), vocabulary.encode(found), *(np.array(column) for column in columns))
 
 
+BUNDLES = [  # products with the baskets that hold each, of the smaller part last, its size; baskets, users, expected
+    ({"phone-a": 3, "case-a": 2, "cable": 3}, 1, 2, 2, 0.04004),
+    ({"phone-a": 3, "phone-b": 2, "case-b": 2, "case-a": 2}, 2, 1, 1, 0.5),
+    ({"phone-b": 2, "case-b": 2, "cable": 3}, 1, 1, 1, 0.8),
+]
+
+
+def bundles(vocabulary: Vocabulary) -> Bundles:
+    def padded(values: Iterable[int]) -> list[int]:
+        return (list(values) + [0] * LARGEST)[:LARGEST]
+
+    rows = [
+        (padded(vocabulary.encode(list(of))), smaller, baskets, users, padded(of.values()), expected)
+        for of, smaller, baskets, users, expected in BUNDLES
+    ]
+    return Bundles(*(np.array(column) for column in zip(*rows, strict=True)))
+
+
 def write_releases(folder: Path, by_task: dict[str, Any]) -> Path:
     """Releases of the shop below `folder`, one for each task, by the ranker given for it."""
     events = event_table()
@@ -161,8 +180,8 @@ def write_releases(folder: Path, by_task: dict[str, Any]) -> Path:
             "tasks": list(ranker.tasks),
             "key_id": pseudonyms.key_id(KEY),
         }
-        fitted, related = ranker.fit(known), partners(known.vocabulary) if "related" in ranker.tasks else None
-        release.write(folder / task, fitted, known.vocabulary, product_table(), state, facts, related)
+        goes_with = (partners(known.vocabulary), bundles(known.vocabulary)) if "related" in ranker.tasks else None
+        release.write(folder / task, ranker.fit(known), known.vocabulary, product_table(), state, facts, goes_with)
     return folder
 
 

@@ -67,7 +67,7 @@ def related(trained_on: Shop) -> Shop:
         files.write_arrays(shop.vectors / f"{window}.npz", text=unknown, picture=unknown)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(shop.root)
-        relate.main(shop.features, shop.vectors, shop.relations, shop.root / "reports" / "relations.json")
+        relate.main(shop.snapshot, shop.splits, shop.features, shop.vectors, shop.relations, shop.root / "reports")
     return shop
 
 

@@ -17,6 +17,7 @@ from tandem.data import schema
 from tandem.evaluation import ablation
 from tandem.evaluation.cases import VIEWS
 from tandem.features import dataset
+from tandem.features.bundles import Bundles
 from tandem.features.dataset import Dataset
 from tandem.features.partners import Partners
 from tandem.params import FeaturesParams
@@ -63,7 +64,8 @@ def home(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Path:
     facts |= {"source": "phones", "data_hash": "d" * 64, "choices": fitted.choices, "key_id": "0" * 8}
     facts |= {"window": "trial", "min_users": 1}
     state = known.histories, known.demand
-    release.write(home / "trial", fitted, known.vocabulary, table, state, facts, Partners.none())
+    goes_with = Partners.none(), Bundles.none()
+    release.write(home / "trial", fitted, known.vocabulary, table, state, facts, goes_with)
     return home
 
 

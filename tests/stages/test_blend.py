@@ -45,7 +45,9 @@ def home(trained_on, tmp_path_factory: pytest.TempPathFactory) -> Path:
         for window in ("trial", "final"):
             unknown = np.full((Dataset.read(data / "features" / window).vocabulary.size, 1), np.nan, np.float32)
             files.write_arrays(data / "vectors" / f"{window}.npz", text=unknown, picture=unknown)
-        relate.main(data / "features", data / "vectors", data / "relations", root / "relations.json")
+        relate.main(
+            *(data / name for name in ("snapshot", "splits", "features", "vectors", "relations")), root / "reports"
+        )
         inputs = _inputs(data)
         count.main(*inputs[:4], inputs[5], data / "trials/counting", data / "releases/counting")
         made = data / "trials/association", data / "releases/association", root / "curve.csv"

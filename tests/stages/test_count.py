@@ -29,13 +29,14 @@ def test_the_manifest_says_what_it_was_made_from(counted, folder: str) -> None:
     assert manifest["code"] == code_hash()
 
 
-def test_partners_ship_with_rankers_that_say_what_goes_with_a_product(counted) -> None:
-    made = files.hash_file(counted.relations / "final" / "partners.npz")
+@pytest.mark.parametrize("name", ["partners.npz", "bundles.npz"])
+def test_partners_and_bundles_ship_with_rankers_that_say_what_goes_with_a_product(counted, name: str) -> None:
+    made = files.hash_file(counted.relations / "final" / name)
     for path in (counted.releases / "counting").iterdir():
-        shipped = path / "state" / "partners.npz"
+        shipped = path / "state" / name
         assert shipped.exists() == ("related" in release.read_manifest(path)["tasks"])
         assert not shipped.exists() or files.hash_file(shipped) == made
-    assert not any(counted.trials.rglob("partners.npz"))
+    assert not any(counted.trials.rglob(name))
 
 
 def test_a_release_makes_the_choices_of_its_trial(counted) -> None:

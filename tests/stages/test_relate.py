@@ -2,6 +2,7 @@
 
 import hashlib
 import shutil
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from stages import features, relate, split
 from tandem import demo, files
 from tandem.data import canonical, schema
 from tandem.data.sources import Source
+from tandem.features.bundles import Bundles
 from tandem.features.dataset import Dataset
 from tandem.features.partners import Partners
 from tandem.features.relations import RELATIONS, label
@@ -33,6 +35,13 @@ def test_without_enough_labels_partners_are_what_counts_prove(related) -> None:
     assert report["final"]["complement"]["pairs"] > 0
 
 
+def test_a_shop_of_pairs_has_no_bundles_and_says_so(related) -> None:
+    """Its baskets hold two products each."""
+    assert len(Bundles.read(related.relations / "final" / "bundles.npz")) == 0
+    report = files.read_json(related.root / "reports" / "bundles.json")
+    assert (report["bundles"], report["later"]["observed"]) == ({}, 0)
+
+
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Path:
     """The demo shop's partners, made without texts and pictures, and the truth."""
@@ -50,7 +59,7 @@ def home(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Path:
         for window in ("trial", "final"):
             unknown = np.full((Dataset.read(home / "features" / window).vocabulary.size, 1), np.nan, np.float32)
             files.write_arrays(home / "vectors" / f"{window}.npz", text=unknown, picture=unknown)
-        relate.main(*(home / name for name in ("features", "vectors", "relations", "relations.json")))
+        relate.main(*(home / name for name in ("snapshot", "splits", "features", "vectors", "relations", "reports")))
     return home
 
 
@@ -69,8 +78,22 @@ def test_planted_complements_are_found_with_their_direction(home: Path) -> None:
 
 
 @pytest.mark.slow
+def test_bundles_are_made_of_planted_complements(home: Path) -> None:
+    """Nothing is planted but pairs: of a bundle, each product goes with another or what it goes with calls for both."""
+    known = Dataset.read(home / "features" / "final")
+    bundles = Bundles.read(home / "relations" / "final" / "bundles.npz")
+    truth = pd.read_csv(home / "truth" / "complements.csv", dtype=str)
+    planted = {frozenset(pair) for pair in zip(truth["antecedent"], truth["consequent"], strict=True)}
+    for place in range(len(bundles)):
+        ids = [known.vocabulary.ids[product - 1] for product in bundles.products[place] if product]
+        assert sum(frozenset(pair) in planted for pair in combinations(ids, 2)) >= len(ids) - 1
+    assert len(bundles) > 0
+    assert sum(files.read_json(home / "reports" / "bundles.json")["bundles"].values()) == len(bundles)
+
+
+@pytest.mark.slow
 def test_both_relations_are_learned(home: Path) -> None:
-    report = files.read_json(home / "relations.json")
+    report = files.read_json(home / "reports" / "relations.json")
     assert report["learned"] == ["complement", "substitute"]
     for part, share in (("met", 0.5), ("never_met", 0.8)):
         assert report["tested"][part]["log_loss"] < share * report["tested"][part]["log_loss_of_shares"]
@@ -87,8 +110,8 @@ def test_a_shop_without_words_and_categories_learns_of_products_that_were_met(
         arrays = dict(files.read_arrays(products))
         files.write_arrays(products, **arrays | {"category": np.zeros_like(arrays["category"])})
     monkeypatch.chdir(home)
-    places = tmp_path / "features", home / "vectors", tmp_path / "relations", tmp_path / "relations.json"
-    relate.main(*places)
-    report = files.read_json(tmp_path / "relations.json")
+    places = tmp_path / "features", home / "vectors", tmp_path / "relations", tmp_path / "reports"
+    relate.main(home / "snapshot", home / "splits", *places)
+    report = files.read_json(tmp_path / "reports" / "relations.json")
     assert sum(report["tested"]["never_met"]["pairs"].values()) == 0
     assert report["tested"]["met"]["log_loss"] < report["tested"]["met"]["log_loss_of_shares"]

@@ -13,6 +13,7 @@ from tandem import files, release
 from tandem.data import schema
 from tandem.data.splits import Cuts
 from tandem.errors import ParamsError
+from tandem.features.bundles import Bundles
 from tandem.features.dataset import Dataset
 from tandem.features.partners import Partners
 
@@ -66,6 +67,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, root: Path) -> Path:
         text, picture = np.eye(7, 3, dtype=np.float32), np.full((7, 1), np.nan, np.float32)
         files.write_arrays(tmp_path / "vectors" / f"{window}.npz", text=text, picture=picture)
     Partners.none().write(tmp_path / "relations" / "final" / "partners.npz")
+    Bundles.none().write(tmp_path / "relations" / "final" / "bundles.npz")
     return tmp_path
 
 

@@ -11,6 +11,7 @@ from tandem import files, release
 from tandem.data import schema
 from tandem.errors import ReleaseError
 from tandem.features import demand, histories
+from tandem.features.bundles import Bundles, Held
 from tandem.features.partners import Partners
 from tandem.features.vocabulary import Vocabulary
 
@@ -91,14 +92,18 @@ def test_the_state_is_the_whole_history(written: Path) -> None:
     assert found.demand.last(2).tolist() == [0, 1, 1]
 
 
-def test_partners_are_shipped_and_one_without_has_none(written: Path, tmp_path: Path) -> None:
+def test_partners_and_bundles_are_shipped_and_one_without_has_none(written: Path, tmp_path: Path) -> None:
     first = release.read(written, RANKERS)
-    assert len(first.partners) == 0
+    assert (len(first.partners), len(first.bundles)) == (0, 0)
     state, one = (first.histories, first.demand), np.ones(1)
     partners = Partners.of(one, 2 * one, one, 0.5 * one, one, np.array([[3, 2, 1, 0, 0, 0]]), np.ones((1, 6)))
-    release.write(tmp_path / "p", first.ranker, first.vocabulary, first.catalogue, state, FACTS, partners)
-    found = release.read(tmp_path / "p", RANKERS).partners
-    assert (found.a.tolist(), found.b.tolist(), found.counts.tolist()) == ([1], [2], [[3, 2, 1, 0, 0, 0]])
+    bundles = Bundles.counted([((1, 2), (3,))], lambda of: Held(10 - len(of), 4, (5.0, 6.0)))
+    goes_with = partners, bundles
+    release.write(tmp_path / "p", first.ranker, first.vocabulary, first.catalogue, state, FACTS, goes_with)
+    found = release.read(tmp_path / "p", RANKERS)
+    a, b, counts = found.partners.a, found.partners.b, found.partners.counts
+    assert (a.tolist(), b.tolist(), counts.tolist()) == ([1], [2], [[3, 2, 1, 0, 0, 0]])
+    assert (found.bundles.products.tolist(), found.bundles.baskets.tolist()) == ([[1, 2, 3, 0, 0]], [7])
 
 
 def test_an_altered_release_is_refused(written: Path) -> None:
@@ -128,7 +133,7 @@ def test_a_release_of_another_layout_says_what_to_do(written: Path) -> None:
     manifest = files.read_json(written / "manifest.json")
     del manifest["layout"]
     files.write_json(manifest, written / "manifest.json")
-    with pytest.raises(ReleaseError, match=r"layout 1 of another version of Tandem; 5 can be read: `tandem retrain`"):
+    with pytest.raises(ReleaseError, match=r"layout 1 of another version of Tandem; 6 can be read: `tandem retrain`"):
         release.read(written, RANKERS)
 
 
