@@ -99,16 +99,24 @@ def _grouped(taken: ir.Table, max_products: int | None) -> Rows:
 
 def _after(bought: Rows, days: float) -> Rows:
     """A user's baskets: what was new in each, and what else came within so many days."""
-    own = bought.all.filter(bought.all.user_id.notnull())
-    cells = bought.source.join(own, "row")
+    own, held = _moments(bought)
+    cells = held.join(own, "row")
     first = cells.second.min().over(ibis.window(group_by=["user_id", "product_id"]))
     fresh = cells.mutate(first=first)
     next_ones = own.select("user_id", later="row", then="second")
     paired = own.join(next_ones, "user_id")
     paired = paired.filter((paired.then > paired.second) & (paired.then <= paired.second + _seconds(days)))
-    follows = paired.select("row", "later").join(bought.source.select("product_id", later="row"), "later")
-    follows = follows.select("row", "product_id").distinct().anti_join(bought.source, ["row", "product_id"])
+    follows = paired.select("row", "later").join(held.select("product_id", later="row"), "later")
+    follows = follows.select("row", "product_id").distinct().anti_join(held, ["row", "product_id"])
     return Rows(own, fresh.filter(fresh.second == fresh.first).select("row", "product_id"), follows)
+
+
+def _moments(bought: Rows) -> tuple[ir.Table, ir.Table]:
+    """`all` and `source` of the baskets of known users, of which those of one user in one second are one."""
+    known = bought.all.filter(bought.all.user_id.notnull())
+    known = known.mutate(moment=known.user_id + " " + known.second.cast("string"))
+    held = bought.source.join(known.select("row", "moment"), "row").select("product_id", row="moment").distinct()
+    return known.select("user_id", "second", row="moment").distinct(), held
 
 
 def _instead(events: ir.Table, days: float, target_kinds: Sequence[str], max_products: int | None) -> Rows:

@@ -5,7 +5,8 @@
     viewed     A and B are looked at in one session
     instead    A and B are looked at in one session; within `instead_days` B is bought and A is not
 
-So that the habits of a few do not look like the will of many, `after` counts each user once for a pair.
+So that the habits of a few do not look like the will of many, `after` counts each user once for a pair. To it, baskets
+of one user in one second are one basket.
 
 Each kind is counted in rows, baskets or sessions: a row holds some products as sources and some as targets, and an edge
 A → B counts the rows with A as source and B as target. `together` and `viewed` are symmetric and count everybody;
@@ -137,9 +138,7 @@ def _together(dataset: Dataset) -> Rows:
 
 
 def _after(dataset: Dataset) -> Rows:
-    known = np.flatnonzero(dataset.baskets.user >= 0)
-    order = np.lexsort((dataset.baskets.time_us[known], dataset.baskets.user[known]))
-    own = dataset.baskets.take(known[order])
+    own = _moments(dataset.baskets)
     weight = np.sqrt(_weight(dataset, own.time_us, own.size))
     content = _scaled(_told(dataset, own), weight)
     later = _later(own.user, own.time_us, dataset.params.graph.after_days) @ content
@@ -201,8 +200,20 @@ def _tone(histories: Histories) -> sp.csr_array:
     return sp.csr_array(total.multiply(count))
 
 
+def _moments(bought: Baskets) -> Baskets:
+    """What known users took, in order of user and time; baskets of one second, of which none is the first, are one."""
+    known = np.flatnonzero(bought.user >= 0)
+    own = bought.take(known[np.lexsort((bought.time_us[known], bought.user[known]))])
+    when = np.stack([own.user, own.time_us // SECOND_US])
+    begins = np.flatnonzero(np.diff(when, axis=1, prepend=-1).any(axis=0))
+    offsets = np.append(begins, len(own))
+    shape = len(begins), len(own)
+    content = sp.csr_array((np.ones(len(own)), np.arange(len(own)), offsets), shape=shape) @ own.content
+    return Baskets(sp.csr_array(content > 0, dtype=np.float64), own.time_us[begins], own.user[begins])
+
+
 def _later(user: NDArray[np.int64], time_us: NDArray[np.int64], days: float) -> sp.csr_array:
-    """(baskets, baskets) 1 where the column's is of the row's user and up to `days` later; in order of user, time."""
+    """(baskets, baskets) 1 where the column's is of the row's user and up to `days` later; as of `_moments`."""
     second = time_us // SECOND_US
     second -= second.min(initial=second.max(initial=0))
     window = int(days * DAY_US // SECOND_US)
@@ -234,11 +245,12 @@ def _taken_within(
 
 
 def _first(own: Baskets) -> sp.csr_array:
-    """(baskets, products) 1 where the user takes the product for the first time; in order of user, time."""
+    """(baskets, products) 1 where the user takes the product for the first time; as of `_moments`."""
     row = np.repeat(np.arange(len(own)), own.size)
-    taken, second = own.user[row] * own.content.shape[1] + own.content.indices, own.time_us[row] // SECOND_US
-    _, first, same = np.unique(taken, return_index=True, return_inverse=True)
-    return _only(own.content, second == second[first][same])
+    taken = own.user[row] * own.content.shape[1] + own.content.indices
+    first = np.zeros(len(taken), bool)
+    first[np.unique(taken, return_index=True)[1]] = True
+    return _only(own.content, first)
 
 
 def _scaled(cells: sp.csr_array, weight: NDArray[np.floating]) -> sp.csr_array:

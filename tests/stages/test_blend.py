@@ -154,7 +154,7 @@ def test_where_cases_are_few_the_best_that_counts_answers_and_the_blend_takes_it
         release.read_manifest(data / "releases" / "counting" / anchor)
     )
     kept = {path.name for path in (shipped.folder / "ranker").iterdir() if path.is_dir()}
-    assert kept == {anchor, "cosine_of_like", "near_text", "near_picture", "same_category", "same_brand"}
+    assert kept == {anchor, "cosine_of_like", "near_text", "near_title", "near_picture", "same_category", "same_brand"}
     for champion in (data / "trials" / "blend", data / "trials" / "counting" / anchor):
         shutil.copytree(champion, Path("champions") / champion.name / "related")
         decision = _decided(data, Path("champions") / champion.name)

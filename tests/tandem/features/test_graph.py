@@ -187,6 +187,15 @@ def test_edges_are_counted_once_for_all(shop: Shop) -> None:
     assert all(graph.edges(known, kind) is graph.edges(known, kind) for kind in graph.KINDS)
 
 
+def test_baskets_of_one_second_are_one_so_that_a_user_counts_once(shop: Shop) -> None:
+    """Both orders of day 1 hold a, and either could be the first; b of the second one is in the same moment."""
+    rows = [("u", p, "purchase", day, key) for p, day, key in [("a", 1.0, "o1"), ("a", 1.0, "o2"), ("b", 1.0, "o2")]]
+    known = shop([*rows, ("u", "c", "purchase", 2.0, "o3")], after_days=3)
+    found = graph.edges(known, "after")
+    assert named(found, known) == {("a", "c"): 1, ("b", "c"): 1}
+    assert found.rows == 2
+
+
 acts = st.tuples(
     st.sampled_from("uv") | st.none(),
     st.sampled_from("abc"),
@@ -206,7 +215,10 @@ def test_every_kind_is_counted_as_by_plain_loops(shop: Shop, drawn: list[tuple])
         held.setdefault(key, (user, kind, day, set()))[3].add(product)
     baskets = sorted((of for of in held.values() if of[1] == "purchase"), key=lambda of: of[2])
     views = [of for of in held.values() if of[1] == "view"]
-    own = [of for of in baskets if of[0]]
+    moments: dict[tuple, set[str]] = {}
+    for user, _, when, holds in baskets:
+        moments.setdefault((user, when), set()).update(holds)
+    own = [(user, "purchase", when, holds) for (user, when), holds in moments.items() if user]
     seen = [of for of in views if of[0]]
 
     def bought(user: str, day: float, far: float) -> set[str]:
