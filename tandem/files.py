@@ -160,17 +160,17 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
         raise ValueError(f"{path} holds no arrays that can be read: {error}") from error
 
 
-def packed(matrix: "sp.csr_array") -> dict[str, np.ndarray]:
-    """A sparse matrix as named arrays."""
-    return {"data": matrix.data, "indices": matrix.indices, "indptr": matrix.indptr}
+def packed(matrix: "sp.csr_array", prefix: str = "") -> dict[str, np.ndarray]:
+    """A sparse matrix as arrays whose names begin with `prefix`."""
+    return {f"{prefix}data": matrix.data, f"{prefix}indices": matrix.indices, f"{prefix}indptr": matrix.indptr}
 
 
-def unpacked(arrays: Mapping[str, np.ndarray], columns: int) -> "sp.csr_array":
+def unpacked(arrays: Mapping[str, np.ndarray], columns: int, prefix: str = "") -> "sp.csr_array":
     """(rows, columns) the matrix that `packed` took apart."""
     import scipy.sparse as sp
 
-    parts = arrays["data"], arrays["indices"], arrays["indptr"]
-    return sp.csr_array(parts, shape=(len(arrays["indptr"]) - 1, columns))
+    data, indices, indptr = (arrays[prefix + part] for part in ("data", "indices", "indptr"))
+    return sp.csr_array((data, indices, indptr), shape=(len(indptr) - 1, columns))
 
 
 def hash_file(path: Path) -> str:

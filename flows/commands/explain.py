@@ -32,7 +32,7 @@ def explain(a: A, b: B, as_json: AsJson = False) -> None:
     from tandem.features.dataset import Dataset
     from tandem.params import PrivacyParams
 
-    for path in (FEATURES / "vocabulary.json", VECTORS, SNAPSHOT / "manifest.json", PARTNERS):
+    for path in (FEATURES / "titles.npz", VECTORS, SNAPSHOT / "manifest.json", PARTNERS):
         if not path.exists():
             raise TandemError(f"{path} is missing: `tandem run` or `tandem retrain` makes it")
     known = Dataset.read(FEATURES).with_vectors(**files.read_arrays(VECTORS))

@@ -7,7 +7,6 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from tandem import files
-from tandem.features import text
 from tandem.features.dataset import Dataset
 from tandem.features.demand import Demand
 from tandem.features.histories import Histories
@@ -65,13 +64,16 @@ class NearTitle(OfContent):
     name = "near_title"
 
     def learn(self, dataset: Dataset) -> dict[str, NDArray]:
-        """`kind_weight`, and the n-grams as a sparse matrix."""
-        return {"kind_weight": dataset.kind_weight, **files.packed(dataset.titles)}
+        """`kind_weight`, and n-grams by title and titles by n-gram, so that no question has to turn a matrix."""
+        titles = dataset.titles[:, np.unique(dataset.titles.indices)]
+        by_ngram = files.packed(sp.csr_array(titles.T), "by_ngram_")
+        return {"kind_weight": dataset.kind_weight, **files.packed(titles), **by_ngram}
 
     def of_products(self, rows: NDArray[np.integer]) -> NDArray[np.float32]:
         """Cosines."""
-        titles = files.unpacked(self.learned, text.HASHES)
-        return np.asarray((titles[rows] @ titles.T).toarray(), np.float32)
+        products, ngrams = (len(self.learned[f"{of}indptr"]) - 1 for of in ("", "by_ngram_"))
+        titles = files.unpacked(self.learned, ngrams)
+        return (titles[rows] @ files.unpacked(self.learned, products, "by_ngram_")).toarray()
 
 
 class SameCategory(OfContent):
@@ -110,13 +112,12 @@ class CosineOfLike(WeightedCosine):
     def learn(self, dataset: Dataset) -> dict[str, NDArray]:
         """What W needs, and nearness to the `LIKE` nearest as another sparse matrix."""
         near = nearest(np.nan_to_num(dataset.products.text), dataset.products.met)
-        return {**super().learn(dataset), **{f"near_{name}": part for name, part in files.packed(near).items()}}
+        return {**super().learn(dataset), **files.packed(near, "near_")}
 
     @property
     def near(self) -> sp.csr_array:
         """(products, products) nearness to the products that stand in for each."""
-        parts = {name: self.learned[f"near_{name}"] for name in ("data", "indices", "indptr")}
-        return files.unpacked(parts, len(parts["indptr"]) - 1)
+        return files.unpacked(self.learned, len(self.learned["near_indptr"]) - 1, "near_")
 
     def of_products(self, rows: NDArray[np.integer]) -> sp.csr_array:
         """(rows, products) nearness times weighted cosine."""
