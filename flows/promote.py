@@ -66,19 +66,19 @@ def promote(registry: Registry, task: str, report: Mapping[str, Any], releases: 
 def best_of(decision: Mapping[str, Any], current: Version | None, source: str) -> tuple[str | None, list[str]]:
     """The release that should be champion, or None where the report cannot tell, and what there is to say of it.
 
-    The report names the better of its winner and the champion it compared with. That holds as long as the registry
-    has no other champion meanwhile; a champion made from another source is no rival, for no user is common to both,
-    nor is one that has to be made anew.
+    The report names the better of its winner and the champion it knew, which gives way where it could not be read. That
+    holds as long as the registry has no other champion meanwhile; a champion made from another source is no rival, for
+    no user is common to both, nor is one that has to be made anew.
     """
-    compared = (decision.get("champion") or {}).get("content_hash")
-    best = decision["content_hash"] if decision["promote"] else compared
+    known = (decision.get("champion") or {}).get("content_hash")
+    best = decision["content_hash"] if decision["promote"] else known
     if current is None:
         return best, []
     if current.source != source:
         return best, [f"{current.name} was champion for source {current.source}; sources are not compared."]
     if current.needs_retraining:
         return best, [f"{current.name} was champion and learned from somebody who was erased; it gives way."]
-    if current.content_hash in {best, compared}:
+    if current.content_hash in {best, known}:
         return best, []
     return None, [
         f"The champion {current.name} (version {current.version}) was not part of this evaluation; "

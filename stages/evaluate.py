@@ -30,7 +30,7 @@ from tandem.data.splits import Cuts
 from tandem.errors import EvaluationError, ParamsError
 from tandem.evaluation import cases, report
 from tandem.evaluation.cases import VIEWS, Cases
-from tandem.evaluation.comparison import Candidate, Champion, Decision, Rule, decide
+from tandem.evaluation.comparison import Candidate, Champion, Decision, Rule, Unreadable, decide
 from tandem.evaluation.metrics import DEPTH, Ideal, Measured, judge, metrics_at, rank
 from tandem.evaluation.slices import parts
 from tandem.features.dataset import Dataset
@@ -190,12 +190,12 @@ def ready(folder: Path, task: str) -> Iterator[Release]:
 
 def _champion(
     folder: Path, exam: Exam, metric: str, params: EvaluateParams, test_begins: pd.Timestamp
-) -> Champion | None:
+) -> Champion | Unreadable | None:
     if not (folder / release.MANIFEST).exists():
         return None
     if not release.fits(manifest := release.read_manifest(folder)):
         log.warning("champion %s was made by another version of Tandem: nothing is held against it", manifest["name"])
-        return None
+        return Unreadable(manifest["name"], manifest["content_hash"])
     found = release.read(folder, RANKERS)
     question = exam.deciding
     result = judge(next(iter(exam.ask(found).values())), question.cases.truth, question.ideal, params.cutoffs)
@@ -213,7 +213,7 @@ def _champion(
 def _decide(
     exams: dict[str, Exam],
     shipped: dict[str, dict[str, Any]],
-    champion: Champion | None,
+    champion: Champion | Unreadable | None,
     promote: PromoteParams,
     params: EvaluateParams,
 ) -> Decision:

@@ -9,11 +9,12 @@
    (Bonferroni).
 4. A blend that answers by the counting winner wherever a basket held the product asked about takes its place, for it
    knows more of other products: if on test the two differ on cases of such new products alone, and the blend is not
-   worse there, the interval not wholly below 0 (docs/decisions/0016). With few such cases nothing is judged.
+   worse there, the interval not wholly below 0 (docs/decisions/0016). With few such cases nothing is judged. What this
+   rule refuses takes no part in the next.
 5. The winner must beat the champion on the same cases in the same way. Where it does not, the champion's own recipe
    fitted on newer data replaces the champion, unless it is worse than the champion or, on the whole or on a slice,
-   than the winner (docs/decisions/0005). Without a champion the winner is promoted; with equal content there is nothing
-   to do.
+   than the winner (docs/decisions/0005). Without a champion, or with one that this version of Tandem cannot read, the
+   winner is promoted; with equal content there is nothing to do.
 6. With fewer than `min_cases` nothing is beaten: the counting ranker is the winner, and of a champion only the recipe
    on newer data takes the place.
 """
@@ -58,6 +59,14 @@ class Champion:
 
 
 @dataclass(frozen=True)
+class Unreadable:
+    """What is served now, made by a version of Tandem whose releases this one cannot read: it is not measured."""
+
+    name: str
+    content_hash: str
+
+
+@dataclass(frozen=True)
 class Rule:
     """The metric that decides, how many cases it needs and how sure its difference must be."""
 
@@ -90,7 +99,10 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Decision:
-    """The winner or the champion's recipe that goes before it, whether it becomes champion, and why in sentences."""
+    """The winner or the champion's recipe that goes before it, whether it becomes champion, and why in sentences.
+
+    `champion` is the one that was known of, measured or not.
+    """
 
     winner: str
     content_hash: str
@@ -101,7 +113,7 @@ class Decision:
     comparisons: tuple[Comparison, ...]
 
 
-def decide(candidates: Sequence[Candidate], champion: Champion | None, rule: Rule) -> Decision:
+def decide(candidates: Sequence[Candidate], champion: Champion | Unreadable | None, rule: Rule) -> Decision:
     """Apply the rule of this module.
 
     Raises:
@@ -109,7 +121,8 @@ def decide(candidates: Sequence[Candidate], champion: Champion | None, rule: Rul
     """
     best, reasons, found = _best_of_test(candidates, rule)
     winner, place, of_new = _with_new_products(best, candidates, rule)
-    chosen, promote, more, against = _against_champion(winner, candidates, champion, rule)
+    admitted = [c for c in candidates if c is winner or c.anchor != best.recipe]
+    chosen, promote, more, against = _against_champion(winner, admitted, champion, rule)
     return Decision(
         chosen.name,
         chosen.content_hash,
@@ -117,7 +130,7 @@ def decide(candidates: Sequence[Candidate], champion: Champion | None, rule: Rul
         promote,
         {"name": champion.name, "content_hash": champion.content_hash} if champion else None,
         (*reasons, *place, *more),
-        (*found, *of_new, *against),
+        tuple(dict.fromkeys((*found, *of_new, *against))),  # two rules may ask the same: each once
     )
 
 
@@ -185,12 +198,12 @@ def _with_new_products(
 
 
 def _against_champion(
-    winner: Candidate, candidates: Sequence[Candidate], champion: Champion | None, rule: Rule
+    winner: Candidate, candidates: Sequence[Candidate], champion: Champion | Unreadable | None, rule: Rule
 ) -> tuple[Candidate, bool, list[str], list[Comparison]]:
     few = f"{_few(winner, rule)} " if len(winner.test) < rule.min_cases else ""
-    if champion is None:
+    if not isinstance(champion, Champion):
         alone = " Validation alone speaks for it." if few else ""
-        return winner, True, [f"{few}There is no champion yet: {winner.name} is promoted.{alone}"], []
+        return winner, True, [f"{few}{_absent(champion)}: {winner.name} is promoted.{alone}"], []
     if champion.content_hash == winner.content_hash:
         return winner, False, [f"The champion is this very release of {winner.name}: nothing to do."], []
     found = _compare(winner, champion, rule, f"champion {champion.name}")
@@ -201,36 +214,56 @@ def _against_champion(
         return winner, True, [*reasons, f"{winner.name} is promoted."], [found]
     if few:
         reasons.append(f"{few}No other recipe replaces a champion.")
-    chosen, promote, verdict = _refit(winner, candidates, champion, rule)
-    return chosen, promote, [*reasons, verdict], [found]
+    chosen, promote, verdict, more = _refit(winner, candidates, champion, rule)
+    return chosen, promote, [*reasons, *verdict], [found, *more]
 
 
 def _refit(
     winner: Candidate, candidates: Sequence[Candidate], champion: Champion, rule: Rule
-) -> tuple[Candidate, bool, str]:
+) -> tuple[Candidate, bool, list[str], list[Comparison]]:
     """The champion's recipe on newer data, where it is worse neither than the champion nor than the winner.
 
-    The winner goes first and what only counts for the champion last, for it knows less of new products.
+    What only counts goes last, for it knows less of new products.
     """
     refits = [c for c in candidates if _is_refit(c, champion)]
-    for refit in sorted(refits, key=lambda c: (c.recipe == champion.anchor, c is not winner, c.kind == "counting")):
+    reasons = [] if refits else ["Nothing that may follow the champion has its recipe."]
+    held: list[Comparison] = []
+    for refit in sorted(refits, key=lambda c: c.kind == "counting"):
         if refit.content_hash == champion.content_hash:
-            return refit, False, f"The champion is {refit.name} on the newest data: it stays."
-        against = (_compare(refit, champion, rule), _compare(refit, winner, rule), *_by_slice(refit, winner, rule))
-        if not any(found.worse for found in against):
-            return refit, True, f"{refit.name} is the champion's recipe on newer data and not worse: it is promoted."
-    return winner, False, "The champion stays."
+            return refit, False, [*reasons, f"The champion is {refit.name} on the newest data: it stays."], held
+        against = _against_both(refit, winner, champion, rule)
+        held += against
+        worse = [found for found in against if found.worse]
+        same = f"{refit.name} is the champion's recipe on newer data"
+        if not worse:
+            return refit, True, [*reasons, f"{same} and not worse: it is promoted."], held
+        worst = min(worse, key=_lead)
+        reasons.append(f"{same}, but worse than {worst.against}: {_figures(worst)}.")
+    return winner, False, [*reasons, "The champion stays."], held
 
 
 def _is_refit(candidate: Candidate, champion: Champion) -> bool:
-    """Whether it answers as the champion does, on newer data.
+    """Whether it answers as the champion does, on newer data: what orders products with baskets has one recipe.
 
-    Recipes are equal, or one answers by the other where baskets held what is asked about. But the weights of a champion
-    that answers by a ranker that counts never had to win: with weights its recipe is no refit.
+    A champion by its weights may fall back on an anchor. Nothing else goes from one to the other, or small steps that
+    prove nothing would lead from any ranker that counts to any other.
     """
-    if candidate.recipe == champion.recipe:
-        return bool(candidate.anchor) or not champion.anchor
-    return champion.recipe == candidate.anchor or candidate.recipe == champion.anchor
+    fell_back = candidate.recipe == champion.recipe and not champion.anchor
+    return fell_back or (candidate.anchor or candidate.recipe) == (champion.anchor or champion.recipe)
+
+
+def _absent(champion: Unreadable | None) -> str:
+    if champion is None:
+        return "There is no champion to compare with"
+    return f"The champion {champion.name} was made by another version of Tandem and cannot be compared"
+
+
+def _against_both(refit: Candidate, winner: Candidate, champion: Champion, rule: Rule) -> list[Comparison]:
+    """The champion, and the winner, if that is another, on the whole and by slice."""
+    with_champion = _compare(refit, champion, rule, f"champion {champion.name}")
+    if refit is winner:
+        return [with_champion]
+    return [with_champion, _compare(refit, winner, rule), *_by_slice(refit, winner, rule)]
 
 
 def _best(kind: Sequence[Candidate], candidates: Sequence[Candidate]) -> Candidate | None:

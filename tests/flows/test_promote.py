@@ -1,7 +1,9 @@
 """Which release becomes champion, and what the registry holds afterwards. The registry is a real one, in SQLite."""
 
+from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 import pytest
 from mlflow import MlflowClient
 from mlflow.artifacts import download_artifacts
@@ -9,6 +11,7 @@ from mlflow.artifacts import download_artifacts
 from flows import promote, retrain
 from flows.registry import Registry, RegistryError, Version
 from tandem import files, release
+from tandem.evaluation.comparison import Candidate, Rule, Unreadable, decide
 from tandem.ranking.popularity import Popular
 
 pytestmark = pytest.mark.slow  # the real tools start
@@ -41,6 +44,14 @@ def test_champion_is_the_best_of_those_compared(decided: dict, current: Version 
     best, note = promote.best_of(decided, current, "shop")
     assert best == expected
     assert any("tandem retrain" in sentence for sentence in note) == (expected is None)
+
+
+def test_a_champion_that_this_version_of_tandem_cannot_read_gives_way() -> None:
+    winner = Candidate("popular", "counting", BEST, "recipe", 0.3, np.full(60, 0.3))
+    rule = Rule("ndcg_at_10", 50, 0.95, resamples=100, seed=7)
+    decided = asdict(decide([winner], Unreadable("popular", OLD), rule))
+    assert promote.best_of(decided, version(OLD), "shop") == (BEST, [])
+    assert promote.best_of(decided, version(OTHER), "shop")[0] is None
 
 
 def test_metrics_keep_task_protocol_view_and_interval(write_report, repository: Path) -> None:

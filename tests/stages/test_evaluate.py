@@ -104,7 +104,10 @@ def test_a_champion_with_other_products_is_measured_too_and_one_that_cannot_be_r
     with caplog.at_level("WARNING"):
         found = run(counted, tmp_path / "reports", tmp_path)
     assert found["tasks"]["recommend"]["decision"]["champion"]["name"] == "personal"
-    assert found["tasks"]["related"]["decision"]["champion"] is None
+    related = found["tasks"]["related"]["decision"]
+    assert related["champion"]["content_hash"] == release.read_manifest(tmp_path / "related")["content_hash"]
+    assert related["promote"]
+    assert "popular was made by another version of Tandem and cannot be compared" in related["reasons"][-1]
     assert "champion popular was made by another version of Tandem" in caplog.text
 
 
