@@ -86,9 +86,8 @@ def main(name: str) -> None:
     print(told.table(told.report(found, later, titles, judged)))
     tested = bundles.candidates(known.baskets, params)
     believed = _believed(tested, known, params)
-    again = Bundles.counted(tested.splits, bundles.counter(later))
     for of, mask in (("believed", believed), ("not believed", ~believed)):
-        print(f"{mask.sum():,} frequent sets {of}: {told.came_up(again[mask], len(later), judged)}")
+        print(f"{mask.sum():,} frequent sets {of}: {told.came_up(tested[mask], later, judged)}")
     counted = pairs.count(known.baskets.content)
     for rows in (counted.rows, strength.given_sizes(counted).rows):
         alike = replace(tested, expected=_plain(tested, known, rows))

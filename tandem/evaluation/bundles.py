@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from tandem.evaluation.significance import clustered
+from tandem.evaluation.significance import intervals
 from tandem.features.baskets import Baskets
 from tandem.features.bundles import Bundles, counter
 from tandem.params import EvaluateParams
@@ -29,29 +30,37 @@ def report(found: Bundles, later: Baskets, titles: pd.Series, params: EvaluatePa
         },
         "products": len(np.unique(found.products[found.products > 0])),
         "strongest": [_named(found[np.array([place])], titles) for place in range(min(len(found), STRONGEST))],
-        "later": came_up(Bundles.counted(found.splits, counter(later)), len(later), params),
+        "later": came_up(found, later, params),
     }
 
 
-def came_up(again: Bundles, baskets: int, params: EvaluateParams) -> dict[str, Any]:
-    """Observed and expected baskets, summed over bundles, and the ratio with an interval over bundles.
+def came_up(found: Bundles, later: Baskets, params: EvaluateParams) -> dict[str, Any]:
+    """Observed and expected baskets, summed over bundles, and the ratio with an interval over baskets.
 
-    It says how sure the ratio is over bundles, given these baskets; null where chance gives none.
+    Baskets are resampled, as one may hold many bundles, and taken to be independent; what is expected stays as it is.
+    The ratio is null where no bundle came up: every resample would say 0, however few baskets there are.
 
     Args:
-        again: bundles as they were split before, counted in other baskets.
-        baskets: number of these.
+        found: bundles as they were split before.
+        later: other baskets of the same products.
     """
-    told = {"baskets": baskets, "observed": int(again.baskets.sum()), "expected": float(again.expected.sum())}
-    if not told["expected"]:
+    held = _held(found, later)
+    expected = float(Bundles.counted(found.splits, counter(later)).expected.sum())
+    told = {"baskets": len(later), "observed": int(held.sum()), "expected": expected}
+    if not told["observed"]:
         return told | {"ratio": None}
+    ratios = (held * len(later) / expected)[:, None]  # (baskets, 1) whose mean is observed / expected
+    drawn = intervals(ratios, resamples=params.bootstrap, confidence=params.confidence, seed=params.seed)
+    return told | {"ratio": asdict(drawn[0])}
 
-    def ratio(weight: NDArray[np.float64]) -> float:
-        expected = weight @ again.expected
-        return float(weight @ again.baskets / expected) if expected else np.nan
 
-    drawn = {"resamples": params.bootstrap, "seed": params.seed}
-    return told | {"ratio": asdict(clustered(ratio, np.arange(len(again)), confidence=params.confidence, **drawn))}
+def _held(found: Bundles, later: Baskets) -> NDArray[np.int64]:
+    """(baskets,) number of bundles that each holds whole."""
+    bundle, place = np.nonzero(found.products)
+    cells = np.ones(len(bundle)), (found.products[bundle, place], bundle)
+    of_bundle = sp.csr_array(cells, shape=(later.content.shape[1], len(found)))
+    parts = sp.coo_array(later.content @ of_bundle)  # (baskets, bundles) products of the bundle in the basket
+    return np.bincount(parts.row[parts.data == found.size[parts.col]], minlength=len(later))
 
 
 def table(told: Mapping[str, Any]) -> str:

@@ -182,17 +182,17 @@ def _frequent(baskets: Baskets, params: BundlesParams, held: Counter) -> list[Pr
     """The sets of SIZES that `min_count` baskets hold, or, of more than `max_sets` of a size, the most frequent.
 
     As every part of a frequent set is frequent, larger sets are looked for among what is left of smaller ones: so few
-    that memory is bounded.
+    that memory is bounded. What is left of smaller ones stays, however few larger ones are.
     """
     counted = pairs.count(baskets.content, min_count=params.min_count)
+    least = _least(counted.n[counted.a < counted.b], params.min_count, params.max_sets, 2)
     found: list[Products] = []
-    least, n = params.min_count, counted.n[counted.a < counted.b]
     for size in SIZES:
-        least = _least(n, least, params.max_sets, size - 1)
         sets = _mined(baskets.content, counted.keep(counted.n >= least), size, least)
-        found, n = found + sets, np.array([held(of).baskets for of in sets], np.float64)
-    least = _least(n, least, params.max_sets, LARGEST)
-    return [of for of in found if held(of).baskets >= least]
+        n = np.array([held(of).baskets for of in sets], np.float64)
+        least = _least(n, least, params.max_sets, size)
+        found += [of for of, count in zip(sets, n, strict=True) if count >= least]
+    return found
 
 
 def _least(n: NDArray[np.floating], least: int, most: int, size: int) -> int:

@@ -19,15 +19,16 @@ HELD_OUT = re.compile(
     r"(?i)(?<![a-z])(test(set|_set)?|truth|groundtruth|future|labels?|valid|validation|hold_?out|held_?out)(?![a-z])"
 )
 MONTH = (
-    r"(?:jan(?:uary?)?|feb(?:ruary?)?|mar(?:ch)?|m[aä]rz?|apr(?:il)?|ma[iy]|jun[ei]?|jul[iy]?|aug(?:ust)?"
+    r"(?:jan(?:uary?)?|feb(?:ruary?)?|mar(?:ch|z)?|märz?|apr(?:il)?|ma[iy]|jun[ei]?|jul[iy]?|aug(?:ust)?"
     r"|sept?(?:ember)?|o[ck]t(?:ober)?|nov(?:ember)?|de[cz](?:ember)?)"
 )
 DATE = re.compile(
-    rf"(?i)(?:(?<![^\W_])(?:\d{{1,2}}|{MONTH}|[qh][1-4])[-_. ]?)*"  # 31-12-, Dec_, Q4-
+    rf"(?i)(?:(?:(?<![^\W_])(?:\d{{1,2}}|{MONTH}|[qh][1-4])[-_. ]?)+"  # 31-12-, Dec_, Q4-
+    r"|(?<![a-z])|(?=\d{4}(?:年|[-_. ]?[01]\d)))"
     r"(?<!\d)(?:19|20)\d\d(?:[01]\d(?:[0-3]\d)?)?(?!\d)年?"
-    rf"(?:(?:[-_. ]?(?:[tw]?\d+[月日z]?|{MONTH}|[qh][1-4]))+(?![^\W_]))?"  # -12-31T2359, _Dec, -Q4, -W52
+    rf"(?:(?>(?:[-_. ]?(?:[tw]?\d+[月日z]?|{MONTH}|[qh][1-4]))+)(?![^\W_]))?"  # -12-31T2359, _Dec, -Q4, -W52
 )
-"""A date, a month, a quarter or a year in a file's name, or a span of them."""
+"""A date, a month, a quarter or a year in a file's name, or a span of them; right after a letter no year alone."""
 NO_DATA = re.compile(
     r"(?i)^(readme|licen[cs]e|provenance|copying|changelog|notice)|\.(md|py|ipynb|html?|pdf|yaml|yml)$"
 )
@@ -139,11 +140,15 @@ def _together(looks: list[Look], name: str) -> list[str | None]:
 
 
 def _pattern(files: list[str], others: list[str]) -> str:
-    """The narrowest plain pattern that matches the files and, if possible, no other; of one file any date."""
+    """The narrowest plain pattern that matches the files and, if possible, no other; of one file any date.
+
+    A name that is a date alone stays as it is: without it every file would match.
+    """
     if len(files) == 1:
         path = PurePosixPath(files[0])
-        undated = path.with_name(DATE.sub("*", path.name)).as_posix()
-        return undated if _matched(undated, others) == set(files) else files[0]
+        undated = path.with_name(DATE.sub("*", path.name))
+        called = re.search(r"[^\W_]", undated.name.partition(".")[0])
+        return undated.as_posix() if called and _matched(undated.as_posix(), others) == set(files) else files[0]
     paths = [PurePosixPath(file) for file in files]
     parents = {path.parent.as_posix() for path in paths}
     place = "" if parents == {"."} else f"{parents.pop()}/" if len(parents) == 1 else "**/"

@@ -185,8 +185,9 @@ def _reads(block: Proposal) -> list[str]:
 
 
 def _alone(blocks: list[Proposal]) -> list[str]:
-    """That a later export under another name is not read, where a block names one file."""
-    ordered = sorted(blocks, key=lambda block: TABLES.index(block.table))
+    """That a later export under another name is not read, where a block names one file, and no other beside it."""
+    single = [block for block in blocks if not {"join", "beside"} & block.keys.keys()]
+    ordered = sorted(single, key=lambda block: TABLES.index(block.table))
     names = list(dict.fromkeys(b.keys["files"] for b in ordered if b.keys["files"] == b.groups[0].files[0]))
     if not names:
         return []

@@ -39,8 +39,28 @@ def test_later_baskets_are_held_against_the_split_that_was_found(params: Evaluat
     later = told["later"]
     assert (later["baskets"], later["observed"], later["expected"]) == (5, 2, pytest.approx(3 * 1 / 10 + 1 * 2 / 10))
     assert later["ratio"]["mean"] == pytest.approx(4)
-    assert later["ratio"]["low"] == pytest.approx(1 / 0.3)  # were it the first bundle twice
-    assert later["ratio"]["high"] == pytest.approx(1 / 0.2)
+    # resamples hold Binomial(5, 2/5): none in .6^5 = 8 % of them, more than four in .4^5 = 1 %
+    assert (later["ratio"]["low"], later["ratio"]["high"]) == (0, pytest.approx(4 / 0.5))
+
+
+def test_one_bundle_that_came_up_once_is_not_sure(params: EvaluateParams) -> None:
+    """Six products; the bundle in one of three baskets: none of it in 30 % of the resamples, thrice in 4 %."""
+    once = bundles.came_up(FOUND[np.array([0])], bought([[1, 2, 3], [1, 3], [4]]), params)
+    assert (once["observed"], once["expected"]) == (1, pytest.approx(2 * 1 / 6))
+    assert list(once["ratio"].values()) == [pytest.approx(3), 0, pytest.approx(3 * 3)]
+
+
+def test_two_bundles_in_one_basket_are_one_chance(params: EvaluateParams) -> None:
+    """Eight products; beside either pair there is room for two. Binomial(5, 1/5) is more than three in .7 %."""
+    both = bundles.came_up(FOUND, bought([[1, 2, 3, 4], [1], [2], [3], [4]]), params)
+    assert (both["observed"], both["expected"]) == (2, pytest.approx(2 * 2 / 8 + 2 * 2 / 8))
+    assert list(both["ratio"].values()) == [pytest.approx(2), 0, pytest.approx(2 * 3)]
+
+
+def test_where_none_came_up_no_interval_claims_to_know(params: EvaluateParams) -> None:
+    told = bundles.report(FOUND, bought([[1, 2, 4], [3]]), TITLES, params)
+    assert told["later"] == {"baskets": 2, "observed": 0, "expected": pytest.approx(1 * 1 / 4), "ratio": None}
+    assert bundles.table(told).splitlines()[1] == "  0 times in 2 later baskets, by chance 0.25"
 
 
 def test_the_strongest_are_named(params: EvaluateParams) -> None:
@@ -54,7 +74,7 @@ def test_the_table_says_how_often_they_came_up_again(params: EvaluateParams) -> 
     text = bundles.table(bundles.report(FOUND, LATER, TITLES, params))
     assert text.splitlines()[:2] == [
         "bundles: 2 of 3 products; 4 products take part",
-        "  2 times in 5 later baskets, by chance 0.50: 4.00 [3.33, 5.00] times as often",
+        "  2 times in 5 later baskets, by chance 0.50: 4.00 [0.00, 8.00] times as often",
     ]
     assert text.splitlines()[3] == "   3.3        2       0.60  Bread + Butter + Jam"
 

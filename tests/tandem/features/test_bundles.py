@@ -141,6 +141,15 @@ def test_of_too_many_sets_the_most_frequent_are_looked_at_and_a_warning_says_so(
     assert "fewer than 11 baskets, as `bundles.max_sets` is 5" in caplog.text
 
 
+def test_too_many_large_sets_leave_small_ones_alone(caplog) -> None:
+    """Eight products always together: 28 pairs, 56 sets of three, but 70 of four."""
+    rows = [{1, 2, 3}] * 10 + [set(range(11, 19))] * 20
+    found = candidates(baskets(rows), min_count=5, max_sets=60)
+    assert found.size.tolist() == [3] * (1 + 56)
+    assert found.products[0].tolist()[:3] == [2, 3, 1]
+    assert "left out 70 of 70 sets of 4 products that 5 baskets or more hold" in caplog.text
+
+
 def test_a_shop_without_sets_has_none(tmp_path: Path) -> None:
     for bought in (baskets([]), baskets([{1}, {1, 2}] * 9), baskets([{1, 2}, {2, 3}, {1, 3}] * 9)):
         assert find(bought) == []

@@ -188,7 +188,14 @@ def test_files_held_out_are_left_out_of_the_pattern(described) -> None:
         ("bought-31.12.2025.csv", "bought-*.csv"),
         ("shop-2026-01-31T23-59-00Z.csv", "shop-*.csv"),
         ("订单2026年3月.csv", "订单*.csv"),
-        ("2026-Oct.csv", "*.csv"),
+        ("sales-Dec2026.csv", "sales-*.csv"),
+        ("orders202601.csv", "orders*.csv"),
+        ("orders2026-01.csv", "orders*.csv"),
+        ("sold-2026-marz.csv", "sold-*.csv"),
+        ("2026-sold.csv", "*-sold.csv"),
+        ("2026-Oct.csv", "2026-Oct.csv"),
+        ("2011-12.csv", "2011-12.csv"),
+        ("top2000.csv", "top2000.csv"),
         ("mayhem-2026.csv", "mayhem-*.csv"),
         ("top100.csv", "top100.csv"),
         ("june.csv", "june.csv"),
@@ -200,6 +207,20 @@ def test_a_date_in_the_name_of_one_file_stands_for_any_date(described, name, pat
     assert draft.source.events[0].files == pattern
     assert (f"reads {name}, and later exports that are called so but for the date" in draft.text) == (name != pattern)
     assert ("# Read alone: " in draft.text) == (name == pattern)
+
+
+@pytest.mark.parametrize(
+    ("name", "pattern"),
+    [
+        (f"orders-2024-{'1' * 60}f.csv", f"orders-*-{'1' * 60}f.csv"),
+        (f"orders-2024{'sept1' * 40}f.csv", f"orders-*{'sept1' * 40}f.csv"),
+        (f"{'mar-' * 50}orders.csv", f"{'mar-' * 50}orders.csv"),
+    ],
+    ids=["digits", "months", "months before"],
+)
+def test_a_long_name_that_is_nearly_a_date_is_answered(described, name, pattern) -> None:
+    """Were each way to read it tried, no answer would come."""
+    assert described({name: events(**PLAIN)}).source.events[0].files == pattern
 
 
 def test_a_date_that_tells_files_of_two_kinds_apart_stays(described, rows) -> None:
@@ -219,8 +240,18 @@ def test_names_without_a_date_are_said_to_be_read_alone(described, rows) -> None
 def test_files_put_beside_one_another_keep_their_dates(described) -> None:
     log = events(**PLAIN)
     titles = "title\n" + "".join(f"cup number {n % 9}\n" for n in range(log.count("\n") - 1))
-    block = described({"log-2026.csv": log, "titles-2026.csv": titles}).source.events[0]
+    draft = described({"log-2026.csv": log, "titles-2026.csv": titles})
+    block = draft.source.events[0]
     assert (block.files, block.beside) == ("log-2026.csv", ("titles-2026.csv",))
+    assert "# Read alone: " not in draft.text  # a wider pattern would have no later titles beside it
+
+
+def test_files_joined_are_not_advised_to_be_read_by_a_pattern(described, rows) -> None:
+    files = {"goods-2026.csv": rows("sku,title", "P{n},cup {n}"), "prices-2026.csv": rows("sku,price", "P{n},2.50")}
+    draft = described(files | {"log.csv": events(**PLAIN)})
+    block = draft.source.products[0]
+    assert (block.files, [other.files for other in block.join]) == ("goods-2026.csv", ["prices-2026.csv"])
+    assert "# Read alone: log.csv. A later" in draft.text
 
 
 def test_lines_that_wait_for_a_person_are_found_with_their_numbers() -> None:
