@@ -60,13 +60,16 @@ def build(folder: Path) -> str:
 def serving(tag: str, port: int | None = None) -> Iterator[str]:
     """Address of the bento `tag`, served and ready on loopback; the server is gone when the block ends.
 
+    It has a home of its own: a server empties the counters of its home when it starts, those of a running one as well.
+
     Raises:
         ServiceError: it ended, or was not ready in time; says what it wrote last.
     """
     port = port or free_port()
     with (
         tempfile.TemporaryFile("w+") as output,
-        _serve(tag, port, stdout=output, stderr=subprocess.STDOUT) as process,
+        tempfile.TemporaryDirectory() as home,
+        _serve(str(_folder(tag)), port, {"BENTOML_HOME": home}, stdout=output, stderr=subprocess.STDOUT) as process,
     ):
         address = f"http://{HOST}:{port}"
         if not _gets_ready(address, process):
@@ -107,10 +110,19 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _serve(tag: str, port: int, **options: Any) -> AbstractContextManager[subprocess.Popen[str]]:
-    """The server of a bento, which answers from the releases it carries and no others."""
+def _folder(tag: str) -> Path:
+    """Where the store keeps the bento `tag`."""
+    name, version = tag.split(":")
+    return Path(processes.environment()["BENTOML_HOME"]) / "bentos" / name / version
+
+
+def _serve(
+    bento: str, port: int, own: dict[str, str] | None = None, **options: Any
+) -> AbstractContextManager[subprocess.Popen[str]]:
+    """The server of a bento, a tag or a folder, which answers from the releases it carries and no others."""
     environment = {name: value for name, value in processes.environment().items() if name != "TANDEM_SERVING"}
-    return processes.start("bentoml", "serve", tag, "--host", HOST, "--port", str(port), env=environment, **options)
+    start = ("bentoml", "serve", bento, "--host", HOST, "--port", str(port))
+    return processes.start(*start, env=environment | (own or {}), **options)
 
 
 def _gets_ready(address: str, process: subprocess.Popen[str]) -> bool:

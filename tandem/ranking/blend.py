@@ -267,7 +267,10 @@ class Blend:
         asked = sum(len(choices) for choices in found)
         if asked < wanted.min_cases:
             if wanted.cuts:
-                log.warning("%d products were new within the dataset, fewer than %d cases", asked, wanted.min_cases)
+                log.warning(
+                    "%d cases of products that were new at a time are fewer than %d: what goes with new products is "
+                    "learned from known ones, as if no basket had held them", asked, wanted.min_cases,
+                )  # fmt: skip
             return None
         weights = fit_weights(Choices.join(found), p.l2, p.folds, p.choosing_cases, by_known=False)
         log.info("cold weights of %d newcomers, l2 %g", asked, weights.l2)

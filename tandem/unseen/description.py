@@ -97,7 +97,8 @@ def _head(name: str, path: Path, groups: list[Group], blocks: list[Proposal], le
     currencies = {p.currency for g in groups for p in g.profiles.values() if p.currency}
     unsure = [one.sentence for one in left if one.unsure]
     for block in blocks:
-        if block.table == "events" and not {"user_id", "order_id"} & block.keys["columns"].keys():
+        known = {"user_id", "order_id"} & block.keys["columns"].keys()
+        if block.table == "events" and "user_id" not in known and (not known or doubts.contacts(block.groups[0])):
             unsure.append(f"{block.groups[0].label}: {doubts.no_user(block.groups[0])}")
     if not times or not all(time.zoned for time in times):
         unsure.append("time zone of the shop: no time names one; UTC taken")

@@ -51,9 +51,14 @@ def _note_texts(group: Group, block: Proposal) -> None:
         )
 
 
+def contacts(group: Group) -> list[str]:
+    """The columns of telephone numbers or addresses that tell users apart."""
+    return [raw for raw in group.columns("contact") if group.profiles[raw].distinct > 1]
+
+
 def no_user(group: Group) -> str:
     """That no column tells the users, with the names of those that may."""
-    reached = [raw for raw in group.columns("contact") if group.profiles[raw].distinct > 1]
+    reached = contacts(group)
     maybe = [name for name, found in group.profiles.items() if _may_be_user(group, name, found)]
     sentence = "no user found" + (f"; is it one of `{'`, `'.join(maybe[:8])}`?" if maybe else "")
     if reached:

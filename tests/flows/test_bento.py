@@ -1,6 +1,7 @@
 """A bento is built once for one content, answers on loopback, and leaves no process behind."""
 
 import json
+import os
 import socket
 import urllib.request
 from pathlib import Path
@@ -56,7 +57,11 @@ def context(root: Path, repository: Path) -> Path:
 def test_a_bento_answers_from_what_it_carries_and_ends_with_its_block(
     context: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Counters of a server that runs in the usual home are not emptied by one that is only looked at."""
     monkeypatch.setenv("TANDEM_SERVING", "/somewhere/else")
+    counters = Path(os.environ["BENTOML_HOME"]) / "prometheus_multiproc_dir" / "counter_1.db"
+    counters.parent.mkdir(parents=True, exist_ok=True)
+    counters.touch()
     tag = bento.build(context)
     assert bento.build(context) == tag
     with bento.serving(tag) as address:
@@ -65,6 +70,7 @@ def test_a_bento_answers_from_what_it_carries_and_ends_with_its_block(
         port = int(address.rpartition(":")[2])
         assert _listening(port)
     assert not _listening(port)
+    assert counters.exists()
     (context / "data/serving/recommend/release.txt").write_text("two")
     assert bento.build(context) != tag
 

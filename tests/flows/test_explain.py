@@ -11,6 +11,7 @@ from flows.commands.explain import explain
 from tandem import files, release
 from tandem.data import schema
 from tandem.errors import TandemError
+from tandem.features.bundles import Bundles
 from tandem.params import CountingParams
 from tandem.ranking.counting import COUNTING
 
@@ -57,7 +58,8 @@ def test_what_is_deployed_is_told_and_not_what_the_last_run_found(
     ranker = COUNTING["co_count"](CountingParams.read(root / "params.yaml")).fit(data)
     facts = {"kind": "co_count", "tasks": ["related"], "data_hash": made_of, "min_users": 5}
     folder = Path("data/serving/related")
-    content = release.write(folder, ranker, data.vocabulary, sheet(), (data.histories, data.demand), facts, served)
+    goes_with = served, Bundles.none()
+    content = release.write(folder, ranker, data.vocabulary, sheet(), (data.histories, data.demand), facts, goes_with)
     explain("phone", "case")
     said = capsys.readouterr().out.splitlines()
     other = "; it was made of other data (day 1) than what is counted below (day 2)" if made_of == "day 1" else ""

@@ -335,5 +335,5 @@ def test_where_too_few_were_new_it_says_so_and_asks_known_products(
 ) -> None:
     few = PARAMS.model_copy(update={"newcomers": NEWCOMERS.model_copy(update={"cuts": 3, "min_cases": 9})})
     made = Blend(parts(counting), few).fit(launches, paired(launches))
-    assert "8 products were new within the dataset, fewer than 9" in caplog.text
+    assert "8 cases of products that were new at a time are fewer than 9" in caplog.text
     assert first_of_new(made, launches) in ("o0", "o4")

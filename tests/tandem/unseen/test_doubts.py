@@ -36,6 +36,13 @@ def test_a_telephone_as_only_user_is_unsure_and_not_shown(described, rows) -> No
     assert "1380000" not in draft.text
 
 
+def test_an_address_as_only_user_is_unsure_though_orders_make_baskets(described, rows) -> None:
+    header, pattern = "order_id,customer_email,sku,qty,created_at", "O{n},c{a}@shop.example,S{a},1,2026-01-{day} 10:00"
+    draft = described({"orders.csv": rows(header, pattern)})
+    assert "order_id" in draft.source.events[0].columns
+    assert any("only `customer_email` tells users apart" in doubt for doubt in draft.unsure)
+
+
 def test_a_file_with_product_and_time_that_becomes_no_block_is_unsure(described, rows) -> None:
     files = {"prices.csv": rows("sku,day,price,Konto", "S{a},2026-01-{day},2.5,K{b}")}
     told = next(doubt for doubt in described(files).unsure if "becomes no block" in doubt)
