@@ -101,7 +101,9 @@ def test_a_trial_knows_its_window_and_a_release_all_there_is(home: Path) -> None
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["transformer", pytest.param("lstm", marks=pytest.mark.full), "association"])
+@pytest.mark.parametrize(
+    "name", ["association", *(pytest.param(name, marks=pytest.mark.full) for name in ("transformer", "lstm"))]
+)
 def test_training_again_gives_the_same_release(home: Path, name: str) -> None:
     _train(home, name)
     first = files.hash_folder(home / "releases" / name / "ranker")
