@@ -302,9 +302,7 @@ class RelateParams(Section):
     sold: int = Field(ge=0)  # partners asked about of each such category, the most sold
     pairs: int = Field(ge=1)  # with a label that are learned from, at most
     min_pairs: int = Field(ge=1)  # with a label below which a relation is not learned, and counts alone speak
-    members: int = Field(
-        ge=1
-    )  # networks that relations are learned by, each by another seed; their mean is what is told
+    members: int = Field(ge=1)  # networks, each by a seed of its own, whose mean is told
     test_share: float = Field(gt=0, lt=1)  # of the products: their pairs are not learned from but tested on
     keep: int = Field(ge=1)  # partners of a relation kept of each product
     min_probability: Share  # of a partner that is kept

@@ -55,6 +55,5 @@ class Component:
     def columns(self, scores: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """The scores or their logs, 0 where nothing is known, and 1 there."""
         known = scores > 0 if self.logs else scores != 0
-        return np.log(scores, where=known, out=np.zeros_like(scores)) if self.logs else scores, (~known).astype(
-            np.float32
-        )
+        told = np.log(scores, where=known, out=np.zeros_like(scores)) if self.logs else scores
+        return told, (~known).astype(np.float32)
